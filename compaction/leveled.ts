@@ -1,0 +1,162 @@
+/**
+ * Leveled compaction: every level below 0 is one sorted run, each about `levelRatio` times the one above.
+ *
+ * ```text
+ * L0   flushes, overlapping, newest first      merged into L1 when there are l0Threshold
+ * L1   one run of segments                     target  l0Threshold x maxMemtableSize
+ * L2   one run                                 target  ratio x L1
+ * ...                                          last level: no target
+ * ```
+ *
+ * Each level has a score: level 0 its segments by the threshold, the others their bytes by their target. The
+ * highest score from 1 on is worked off: level 0 as a whole with what it overlaps in L1; of a deeper level the one
+ * segment that drags along the fewest bytes of the next level for each of its own (RocksDB's kMinOverlappingRatio). A
+ * segment that overlaps nothing below is moved without being rewritten.
+ *
+ * Arithmetic: a byte that goes down one level takes about `ratio` bytes of that level along, so with L levels in use an
+ * update is written about `ratio x L` times at worst; in practice about half of that, since a level is on average
+ * half full. A point read looks at every segment of level 0 and one of each level below. Space: at most
+ * `1 + 1/ratio` of the live data, for overwrites that have not met.
+ *
+ * Why L1 as large as level 0 when that is merged: then that merge reads about as much from either side, which makes its
+ * write amplification 2 (RocksDB tuning guide).
+ *
+ * Source: LevelDB (doc/impl.md), RocksDB wiki "Leveled Compaction".
+ *
+ * @module
+ */
+
+import type { CompactionChoice } from "../core/mod.ts";
+import type { Levels, SegmentShape } from "./levels.ts";
+import { bytesOf, compareKeys, shapesOverlap } from "./levels.ts";
+import type { BuiltInStrategy, LevelOptions } from "./strategy.ts";
+import { builtIn } from "./strategy.ts";
+
+/** How {@linkcode leveled} may be set. */
+export interface LeveledOptions {
+  /** How many segments level 0 may have before it is merged; 4 if not given. */
+  readonly l0Threshold?: number;
+  /** Bytes from which on a merge begins a new segment, 1 KiB and up; 64 MiB if not given. */
+  readonly targetSize?: number;
+}
+
+const L0_THRESHOLD = 4;
+const TARGET_BYTES = 64 * 1024 * 1024;
+
+/**
+ * Returns leveled compaction, the default: the fewest segments to read, at the price of rewriting.
+ *
+ * @throws {TypeError} If an option is not a number.
+ * @throws {RangeError} If an option is too small.
+ *
+ * @example Usage
+ * ```ts
+ * import { leveled, Levels } from "@lsm/tree/compaction";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const strategy = leveled({ l0Threshold: 2 });
+ * const options = { levelCount: 7, levelRatio: 10, maxMemtableSize: 1024, now: 0 };
+ * assertEquals(strategy.choose(Levels.from([]), options).kind, "none");
+ * ```
+ */
+export function leveled(options: LeveledOptions = {}): BuiltInStrategy {
+  const { l0Threshold = L0_THRESHOLD, targetSize = TARGET_BYTES } = options;
+  checkOption("l0Threshold", l0Threshold, 1);
+  checkOption("targetSize", targetSize, 1024);
+  return builtIn({
+    name: "leveled",
+    options: Object.freeze({ l0Threshold, targetSize }),
+    choose: (levels, given) => choose(levels, given, l0Threshold, targetSize),
+  });
+}
+
+function checkOption(name: string, value: unknown, least: number): void {
+  if (typeof value !== "number") throw new TypeError(`Cannot use option ${name}: it is not a number`);
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new RangeError(`Cannot use option ${name}: ${value} is not a whole number from ${least} on`);
+  }
+}
+
+function choose(
+  levels: Levels,
+  options: LevelOptions,
+  l0Threshold: number,
+  targetSize: number,
+): CompactionChoice {
+  const deepest = levels.levels.findLastIndex((level) => level.length > 0);
+  if (deepest >= options.levelCount) return liftDeepest(levels, deepest, options.levelCount - 1, targetSize);
+  const scores = levels.levels.slice(0, options.levelCount - 1).map((level, i) => ({
+    level: i,
+    score: i === 0 ? level.length / l0Threshold : bytesOf(level) / targetOf(i, options, l0Threshold),
+  }));
+  scores.sort((a, b) => b.score - a.score || a.level - b.level);
+  for (const { level, score } of scores) {
+    if (score < 1) break;
+    const choice = level === 0 ? pushLevel0(levels, targetSize) : pushSegment(levels, level, targetSize);
+    if (choice.kind !== "none") {
+      const reason = level === 0
+        ? `level 0 has ${levels.levels[0]!.length} segments, threshold ${l0Threshold}`
+        : `level ${level} is ${score.toFixed(2)} times its target`;
+      return { ...choice, reason };
+    }
+  }
+  return { kind: "none" };
+}
+
+function targetOf(level: number, options: LevelOptions, l0Threshold: number): number {
+  return l0Threshold * options.maxMemtableSize * options.levelRatio ** (level - 1);
+}
+
+/** Takes all of level 0 down, with what it overlaps. */
+function pushLevel0(levels: Levels, targetSize: number): CompactionChoice {
+  const flushed = levels.levels[0]!;
+  const touched = overlapping(levels, 1, flushed);
+  if ([...flushed, ...touched].some((segment) => segment.busy)) return { kind: "none" };
+  const apart = flushed.every((a, i) => flushed.every((b, j) => j <= i || !shapesOverlap(a, b)));
+  if (touched.length === 0 && apart) return { kind: "move", segments: idsOf(flushed), destLevel: 1 };
+  return { kind: "merge", segments: idsOf([...flushed, ...touched]), destLevel: 1, targetSize };
+}
+
+/** Takes the segment down that drags along the least. */
+function pushSegment(levels: Levels, level: number, targetSize: number): CompactionChoice {
+  let best: {
+    readonly segment: SegmentShape;
+    readonly touched: readonly SegmentShape[];
+    readonly ratio: number;
+  } | undefined;
+  for (const segment of levels.levels[level]!) {
+    if (segment.busy) continue;
+    const touched = overlapping(levels, level + 1, [segment]);
+    if (touched.some((one) => one.busy)) continue;
+    const ratio = bytesOf(touched) / Math.max(segment.size, 1);
+    if (best === undefined || ratio < best.ratio) best = { segment, touched, ratio };
+  }
+  if (best === undefined) return { kind: "none" };
+  const { segment, touched } = best;
+  if (touched.length === 0) return { kind: "move", segments: [segment.id], destLevel: level + 1 };
+  return { kind: "merge", segments: idsOf([segment, ...touched]), destLevel: level + 1, targetSize };
+}
+
+/** Empties a level that is deeper than there are levels, one segment at a time, into the last one. */
+function liftDeepest(levels: Levels, deepest: number, last: number, targetSize: number): CompactionChoice {
+  for (const segment of levels.levels[deepest]!) {
+    const chosen = [segment];
+    for (let level = deepest - 1; level >= last; level--) chosen.push(...overlapping(levels, level, chosen));
+    if (chosen.some((one) => one.busy)) continue;
+    const reason = `level ${deepest} is deeper than the ${last + 1} levels there are`;
+    if (chosen.length === 1) return { kind: "move", segments: [segment.id], destLevel: last, reason };
+    return { kind: "merge", segments: idsOf(chosen), destLevel: last, targetSize, reason };
+  }
+  return { kind: "none" };
+}
+
+/** Returns the segments of a level that overlap the range from the first to the last of `by`. */
+function overlapping(levels: Levels, level: number, by: readonly SegmentShape[]): readonly SegmentShape[] {
+  const minKey = by.map((segment) => segment.minKey).reduce((a, b) => compareKeys(a, b) <= 0 ? a : b);
+  const maxKey = by.map((segment) => segment.maxKey).reduce((a, b) => compareKeys(a, b) >= 0 ? a : b);
+  return (levels.levels[level] ?? []).filter((segment) => shapesOverlap(segment, { minKey, maxKey }));
+}
+
+function idsOf(segments: readonly SegmentShape[]): readonly number[] {
+  return segments.map((segment) => segment.id);
+}

@@ -1,0 +1,24 @@
+/**
+ * Which segments are merged, and when: strategies as pure functions of the tree's shape.
+ *
+ * ```ts
+ * import { leveled, Levels } from "@lsm/tree/compaction";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const options = { levelCount: 7, levelRatio: 10, maxMemtableSize: 16 * 1024 * 1024, now: 0 };
+ * assertEquals(leveled().choose(Levels.from([]), options), { kind: "none" });
+ * ```
+ *
+ * @module
+ */
+
+export type { CompactionChoice, SegmentId } from "../core/mod.ts";
+export { leveled } from "./leveled.ts";
+export type { LeveledOptions } from "./leveled.ts";
+export { Levels } from "./levels.ts";
+export type { SegmentShape } from "./levels.ts";
+export { majorChoice } from "./major.ts";
+export { rewrite } from "./rewrite.ts";
+export type { SegmentSink } from "./rewrite.ts";
+export { storedStrategy, strategyFrom } from "./strategy.ts";
+export type { BuiltInStrategy, CompactionStrategy, LevelOptions } from "./strategy.ts";

@@ -1,0 +1,194 @@
+/**
+ * A batch: operations that happen all or not at all, encoded once as the payload of one journal record.
+ *
+ * ```text
+ * payload   := count u32 | operation * count
+ * operation := 1 | keyBytes u16 | valueBytes u32 | key | value        put
+ *            | 2 | keyBytes u16 | key                                 tombstone
+ *            | 7                                                      clear
+ * ```
+ *
+ * The bytes are encoded where they will stay: in a chunk that the journal is written from and that the memtable's
+ * values are views of. A chunk is written once, never pooled, and lives as long as a memtable points into it.
+ * The builder leaves room for the record's header in front, which `step` fills in when it gives the batch its number.
+ *
+ * Cost: a view costs 40 to 60 ns and a fresh buffer of 100 bytes 600, so values are views of the chunk.
+ *
+ * @module
+ */
+
+import type { Value } from "./bytes.ts";
+import { KEY_BYTES_MAX, keyFromBytes, textToBytes, VALUE_BYTES_MAX, writeKey, writeText } from "./bytes.ts";
+import { CLEAR, PUT, TOMBSTONE, unknownKind } from "./entry_kind.ts";
+import type { EntryKind } from "./entry_kind.ts";
+import { CorruptionError } from "./errors.ts";
+import { readU16, readU32, writeU16, writeU32 } from "./little_endian.ts";
+import { RECORD_HEADER_BYTES } from "./record.ts";
+
+/** One operation of a batch. */
+export interface Operation {
+  /** What it does. */
+  readonly kind: EntryKind;
+  /** The key it does it to; empty for a clear. */
+  readonly key: string;
+  /** The value of a put, a view of the batch's bytes; otherwise `null`. */
+  readonly value: Uint8Array | null;
+}
+
+/** A batch with its bytes. */
+export interface Batch {
+  /** The chunk that holds the record. */
+  readonly bytes: Uint8Array;
+  /** Where the record begins: its header, then the payload. */
+  readonly start: number;
+  /** Where the record ends. */
+  readonly end: number;
+  /** The operations, in the order they were given. */
+  readonly operations: readonly Operation[];
+}
+
+/** The most bytes one batch may have, encoded: its length must fit in 32 bits with room to spare. */
+export const BATCH_BYTES_MAX = 2_147_483_647;
+
+/** Strings up to this long are encoded in place, with room for three bytes a char. */
+const TEXT_IN_PLACE_MAX = 4_096;
+
+const PAYLOAD_HEADER_BYTES = RECORD_HEADER_BYTES + 4;
+
+/** Encodes batches, one after the other, into chunks. */
+export class BatchBuilder {
+  readonly #chunkBytes: number;
+  #bytes: Uint8Array<ArrayBuffer>;
+  #start = 0;
+  #at = PAYLOAD_HEADER_BYTES;
+  #moved = false;
+  #operations: Operation[] = [];
+
+  /** Makes a builder that allocates chunks of at least `chunkBytes`. */
+  constructor(chunkBytes: number) {
+    this.#chunkBytes = Math.max(chunkBytes, PAYLOAD_HEADER_BYTES);
+    this.#bytes = new Uint8Array(this.#chunkBytes);
+  }
+
+  /** How many operations the batch has so far. */
+  get length(): number {
+    return this.#operations.length;
+  }
+
+  /** Adds a put. Requires: `key` from `toKey`, `value` passed `checkValue`. */
+  put(key: string, value: Value): void {
+    if (typeof value === "string" && value.length > TEXT_IN_PLACE_MAX) value = textToBytes(value);
+    const room = typeof value === "string" ? value.length * 3 : value.length;
+    if (room > VALUE_BYTES_MAX) throw new RangeError(`Cannot use this value: it is ${room} bytes long`);
+    const at = this.#reserve(7 + key.length + room);
+    const bytes = this.#bytes;
+    const from = writeKey(key, bytes, at + 7);
+    let to: number;
+    if (typeof value === "string") {
+      to = writeText(value, bytes, from);
+    } else {
+      bytes.set(value, from);
+      to = from + value.length;
+    }
+    bytes[at] = PUT;
+    writeU16(bytes, at + 1, key.length);
+    writeU32(bytes, at + 3, to - from);
+    this.#operations.push({ kind: PUT, key, value: new Uint8Array(bytes.buffer, from, to - from) });
+    this.#at = to;
+  }
+
+  /** Adds a tombstone. Requires: `key` from `toKey`. */
+  remove(key: string): void {
+    const at = this.#reserve(3 + key.length);
+    this.#bytes[at] = TOMBSTONE;
+    writeU16(this.#bytes, at + 1, key.length);
+    this.#operations.push({ kind: TOMBSTONE, key, value: null });
+    this.#at = writeKey(key, this.#bytes, at + 3);
+  }
+
+  /** Adds a clear. */
+  clear(): void {
+    const at = this.#reserve(1);
+    this.#bytes[at] = CLEAR;
+    this.#operations.push({ kind: CLEAR, key: "", value: null });
+    this.#at = at + 1;
+  }
+
+  /** Returns the batch; the builder goes on with an empty one behind it. */
+  finish(): Batch {
+    const bytes = this.#bytes;
+    const start = this.#start;
+    const end = this.#at;
+    writeU32(bytes, start + RECORD_HEADER_BYTES, this.#operations.length);
+    const operations = this.#moved
+      ? decodeBatch(bytes, start + RECORD_HEADER_BYTES, end)
+      : this.#operations as readonly Operation[];
+    this.#start = end;
+    this.#at = end + PAYLOAD_HEADER_BYTES;
+    this.#moved = false;
+    this.#operations = [];
+    return { bytes, start, end, operations };
+  }
+
+  /** Returns where `count` more bytes go, in a larger chunk if this one is full. */
+  #reserve(count: number): number {
+    const at = this.#at;
+    if (at + count <= this.#bytes.length) return at;
+    const used = at - this.#start;
+    if (used + count > BATCH_BYTES_MAX) {
+      throw new RangeError(`Cannot add to this batch: it would have more than ${BATCH_BYTES_MAX} bytes`);
+    }
+    const several = this.#operations.length > 0;
+    const chunk = new Uint8Array(Math.max(this.#chunkBytes, (used + count) * (several ? 2 : 1)));
+    if (several) chunk.set(this.#bytes.subarray(this.#start, at));
+    this.#bytes = chunk;
+    this.#start = 0;
+    this.#at = used;
+    this.#moved ||= several;
+    return used;
+  }
+}
+
+/**
+ * Returns the operations of the payload in `bytes[start, end)`, their values as views of it.
+ *
+ * @throws {CorruptionError} If it is not a payload.
+ * @throws {UnsupportedFormatError} If it has an operation of a kind that this module does not know.
+ */
+export function decodeBatch(bytes: Uint8Array, start: number, end: number): readonly Operation[] {
+  if (end - start < 4) throw notABatch(start);
+  const count = readU32(bytes, start);
+  const operations: Operation[] = [];
+  let at = start + 4;
+  for (let i = 0; i < count; i++) {
+    if (at >= end) throw notABatch(at);
+    const kind = bytes[at]!;
+    if (kind === CLEAR) {
+      operations.push({ kind: CLEAR, key: "", value: null });
+      at += 1;
+      continue;
+    }
+    if (kind !== PUT && kind !== TOMBSTONE) throw unknownKind(kind, "the journal");
+    const headerBytes = kind === PUT ? 7 : 3;
+    if (at + headerBytes > end) throw notABatch(at);
+    const keyStart = at + headerBytes;
+    const keyEnd = keyStart + readU16(bytes, at + 1);
+    const valueEnd = kind === PUT ? keyEnd + readU32(bytes, at + 3) : keyEnd;
+    if (valueEnd > end) throw notABatch(at);
+    const key = keyFromBytes(bytes, keyStart, keyEnd);
+    const value = kind === PUT
+      ? new Uint8Array(bytes.buffer, bytes.byteOffset + keyEnd, valueEnd - keyEnd)
+      : null;
+    operations.push({ kind, key, value });
+    at = valueEnd;
+  }
+  if (at !== end) throw notABatch(at);
+  return operations;
+}
+
+function notABatch(offset: number): CorruptionError {
+  return new CorruptionError(`Cannot decode a batch: its lengths do not fit its bytes`, { offset });
+}
+
+/** The most bytes a put adds to its batch beside the value's. */
+export const PUT_OVERHEAD_BYTES_MAX: number = 7 + KEY_BYTES_MAX;

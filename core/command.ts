@@ -1,0 +1,80 @@
+/**
+ * Commands: everything that can happen to a tree, as values.
+ *
+ * Some come from the user (`write`, `seal`, `choose`), the others say how an effect ended. Time is a part of them, so
+ * that a step has no clock.
+ *
+ * @module
+ */
+
+import type { Batch } from "./batch.ts";
+import type { CompactionChoice } from "./choice.ts";
+import type { SegmentMeta } from "./version.ts";
+
+/** Everything that can happen to a tree. */
+export type Command =
+  | {
+    /** Give the active memtable a journal. Requires: it has none. */
+    readonly kind: "open_journal";
+  }
+  | {
+    /** Commit a batch. Requires: the active memtable has a journal. */
+    readonly kind: "write";
+    readonly batch: Batch;
+    /** Says that the batch removes the first or the last key, so that nothing alive lies outside of it. */
+    readonly pop: "first" | "last" | undefined;
+    readonly now: number;
+  }
+  | {
+    /** Seal the active memtable if it holds anything, and flush all that is sealed. */
+    readonly kind: "seal";
+    readonly now: number;
+  }
+  | {
+    /** Do what this choice says, as if the strategy had said it. */
+    readonly kind: "choose";
+    readonly choice: CompactionChoice;
+    readonly now: number;
+  }
+  | {
+    /** Time has passed: retry what failed, ask the strategy again. `force` does not wait for a pause to end. */
+    readonly kind: "tick";
+    readonly force: boolean;
+    readonly now: number;
+  }
+  | {
+    /** A task wrote its outputs, synced them and the folder. */
+    readonly kind: "task_finished";
+    readonly task: number;
+    readonly outputs: readonly SegmentMeta[];
+    readonly now: number;
+  }
+  | {
+    /** A task failed; its outputs are gone or will be orphans. */
+    readonly kind: "task_failed";
+    readonly task: number;
+    readonly error: unknown;
+    readonly now: number;
+  }
+  | {
+    /** The edit that was being committed is durable. */
+    readonly kind: "edit_committed";
+    readonly now: number;
+  }
+  | {
+    /** The edit could not be written, and the manifest was cut back: nothing has changed. */
+    readonly kind: "edit_failed";
+    readonly error: unknown;
+    readonly now: number;
+  }
+  | {
+    /** All batches up to `seqno` and the folder's entries up to `journal` are durable. */
+    readonly kind: "barrier_finished";
+    readonly seqno: number;
+    readonly journal: number;
+  }
+  | {
+    /** A barrier failed, or a failed append could not be taken back: durability is unknown. */
+    readonly kind: "poison";
+    readonly error: unknown;
+  };

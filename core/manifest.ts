@@ -1,0 +1,158 @@
+/**
+ * The manifest: the edits that make up the version, and `CURRENT`, which names it.
+ *
+ * ```text
+ * manifest := file header | (record of kind 2 (edit, the first a snapshot) | record of kind 4 (mark) | record of kind 3 (closing)) *
+ * CURRENT  := "manifest-000007 " | crc32 of what stands before it, 8 hex digits | "\n"
+ * ```
+ *
+ * Records are numbered without gaps, from the number that the snapshot has. A new manifest is written when the old one
+ * has grown, and at an open that found a torn tail: a torn file is never appended to. `CURRENT` is replaced by
+ * write, sync, rename and sync of the folder, so that it always names a whole manifest.
+ *
+ * A mark is written behind each edit once that is durable, and is not synced itself. Without it a flipped byte in the last edit
+ * of a process that was killed would look like a torn write, and what it had flushed would be gone in silence: its
+ * journals are removed by then. A whole mark, closing record or later edit behind a record that is not whole
+ * proves that an edit was durable and is damaged.
+ *
+ * A closing record carries the number of the last edit. It only counts as the last record of the file: edits may follow
+ * it when the tree is opened again.
+ *
+ * @module
+ */
+
+import { textToBytes } from "./bytes.ts";
+import { checksum } from "./checksum.ts";
+import type { Edit } from "./edit.ts";
+import { applyEdit, decodeEdit } from "./edit.ts";
+import { CorruptionError } from "./errors.ts";
+import type { FileHeader } from "./file_header.ts";
+import { decodeFileHeader } from "./file_header.ts";
+import { CURRENT_NAME, fileName, parseFileName } from "./file_names.ts";
+import type { RecordTail } from "./record.ts";
+import {
+  durableOf,
+  RECORD_CLOSING,
+  RECORD_EDIT,
+  RECORD_HEADER_BYTES,
+  RECORD_MARK,
+  scanRecords,
+} from "./record.ts";
+import type { Version } from "./version.ts";
+import { EMPTY_VERSION } from "./version.ts";
+
+/** A manifest that is being appended to. */
+export interface ManifestHead {
+  /** Its number. */
+  readonly id: number;
+  /** The seed of its checksums. */
+  readonly seed: number;
+  /** Its length in bytes. */
+  readonly bytes: number;
+  /** The length of its first edit's record. */
+  readonly snapshotBytes: number;
+}
+
+/** A manifest as it was found. */
+export interface ManifestScan {
+  /** Its header. */
+  readonly header: FileHeader;
+  /** Its edits, in order. */
+  readonly edits: readonly Edit[];
+  /** The version after all of them. */
+  readonly version: Version;
+  /** Whether a closing record is its last. */
+  readonly closed: boolean;
+  /** What stands behind its last whole record. */
+  readonly tail: RecordTail | undefined;
+  /** The highest batch that any of its records knows to be durable. */
+  readonly durable: number;
+  /** The length of its whole records and the header. */
+  readonly validBytes: number;
+  /** The length of its first edit's record. */
+  readonly snapshotBytes: number;
+}
+
+/**
+ * Reads a manifest.
+ *
+ * @throws {CorruptionError} If anything but a tail behind whole edits is damaged.
+ * @throws {UnsupportedFormatError} If a newer module wrote it.
+ */
+export function scanManifest(file: Uint8Array, id: number): ManifestScan {
+  const name = fileName("manifest", id);
+  const header = decodeFileHeader(file, "manifest", id, name);
+  const { records, tail, behind } = scanRecords(file, header.seed);
+  const edits: Edit[] = [];
+  let version = EMPTY_VERSION;
+  let number: number | undefined;
+  for (const record of records) {
+    const damaged = (why: string): CorruptionError =>
+      new CorruptionError(`Cannot read "${name}": ${why}`, {
+        file: name,
+        offset: record.start - RECORD_HEADER_BYTES,
+      });
+    if (record.kind === RECORD_CLOSING || record.kind === RECORD_MARK) {
+      if (record.number !== number) throw damaged("a record that marks an edit has the wrong number");
+      continue;
+    }
+    if (record.kind !== RECORD_EDIT) throw damaged("a record has no place in a manifest");
+    if (number !== undefined && record.number !== number + 1) throw damaged("an edit is missing");
+    const edit = decodeEdit(file, record.start, record.end);
+    if (number === undefined) version = { ...EMPTY_VERSION, editNumber: record.number - 1 };
+    version = applyEdit(version, edit);
+    number = record.number;
+    edits.push(edit);
+  }
+  if (edits.length === 0) {
+    throw new CorruptionError(`Cannot read "${name}": it has no whole edit`, { file: name, offset: 0 });
+  }
+  for (const record of behind) {
+    const durableEdit = record.kind === RECORD_EDIT ? record.number - 1 : record.number;
+    if (durableEdit > number!) {
+      throw new CorruptionError(`Cannot read "${name}": ${tail!.reason} at byte ${tail!.offset}`, {
+        file: name,
+        offset: tail!.offset,
+      });
+    }
+  }
+  return {
+    header,
+    edits,
+    version,
+    closed: tail === undefined && records.at(-1)!.kind === RECORD_CLOSING,
+    tail,
+    durable: Math.max(durableOf(records), version.flushedSeqno),
+    validBytes: records.at(-1)!.end,
+    snapshotBytes: records[0]!.end - records[0]!.start + RECORD_HEADER_BYTES,
+  };
+}
+
+/** Returns the content of `CURRENT` that names a manifest. */
+export function encodeCurrent(id: number): Uint8Array<ArrayBuffer> {
+  const name = textToBytes(fileName("manifest", id) + " ");
+  const sum = checksum(name, 0, name.length, 0).toString(16).padStart(8, "0");
+  const line = textToBytes(sum + "\n");
+  const bytes = new Uint8Array(name.length + line.length);
+  bytes.set(name);
+  bytes.set(line, name.length);
+  return bytes;
+}
+
+/**
+ * Returns the number of the manifest that `CURRENT` names.
+ *
+ * @throws {CorruptionError} If it names none.
+ */
+export function decodeCurrent(bytes: Uint8Array): number {
+  const text = String.fromCharCode(...bytes.subarray(0, 64));
+  const parsed = parseFileName(text.slice(0, text.indexOf(" ")));
+  if (parsed?.kind === "manifest") {
+    const expected = encodeCurrent(parsed.id);
+    if (expected.length === bytes.length && expected.every((byte, i) => byte === bytes[i])) return parsed.id;
+  }
+  throw new CorruptionError(`Cannot read "${CURRENT_NAME}": it does not name a manifest`, {
+    file: CURRENT_NAME,
+    offset: 0,
+  });
+}

@@ -1,0 +1,352 @@
+/**
+ * Recovery: from what is in the folder to the state that was live, and what must be done before it may change.
+ *
+ * 1. The manifest gives the version (`manifest.ts`).
+ * 2. Journals that count: those that the version's fence lists, each up to its valid bytes, and those with an id from the
+ *    fence's `nextId` on. All others are dead, whatever they hold: a file whose removal a crash undid is never
+ *    replayed onto newer state.
+ * 3. Replay begins with the batch after `flushedSeqno` and accepts only the next number, in order of ids.
+ * 4. Let D be the highest batch that the manifest, the fence or any readable record of a journal that counts knows to be
+ *    durable. If replay ends below D, what is missing had been made durable: that is damage
+ *    ({@linkcode JournalRecoveryError}). If it ends at D or above, a crash explains what is left over: it is dropped
+ *    and reported.
+ * 5. Consecutive journals are folded into memtables of up to the wanted size, with the function that live writes use.
+ *
+ * All of this is a plan: nothing was changed when it is made. What it decided is committed as one edit
+ * ({@linkcode recoveredEdit}) before the tree takes a write or removes a file, so that a second crash finds the same
+ * decision: otherwise what was dropped could come back, or what came after could be dropped.
+ *
+ * @module
+ */
+
+import type { Edit } from "./edit.ts";
+import { CorruptionError, JournalRecoveryError, UnsupportedFormatError } from "./errors.ts";
+import { fileName, parseFileName } from "./file_names.ts";
+import type { JournalScan } from "./journal.ts";
+import { journalBatch } from "./journal.ts";
+import type { ManifestScan } from "./manifest.ts";
+import type { JournalRef, Memtable } from "./memtable.ts";
+import { applyBatch, EMPTY_MEMTABLE } from "./memtable.ts";
+import type { RecordRef } from "./record.ts";
+import { RECORD_HEADER_BYTES } from "./record.ts";
+import { newOwner } from "./sorted_map.ts";
+import { isCovered } from "./state.ts";
+import type { Version } from "./version.ts";
+import { versionSegments } from "./version.ts";
+
+/** What to do where replay stops. */
+export type RecoveryMode = "tolerate-tail" | "strict" | "point-in-time";
+
+/** What was left over where replay stopped. */
+export interface Dropped {
+  /** The bytes of journals that were given up. */
+  readonly bytes: number;
+  /** Where it stopped, and why. */
+  readonly reason: string;
+}
+
+/** What recovery found and decided. */
+export interface RecoveryPlan {
+  /** Which segments make up the tree. */
+  readonly version: Version;
+  /** The memtables of the journals, newest first. */
+  readonly sealed: readonly Memtable[];
+  /** The journals that count from now on, oldest first. */
+  readonly journals: readonly JournalRef[];
+  /** The last batch. */
+  readonly lastSeqno: number;
+  /** Ids of files from here on were never used. */
+  readonly nextId: number;
+  /** How many batches were replayed. */
+  readonly batches: number;
+  /** What was left over, or `undefined` if nothing was. */
+  readonly dropped: Dropped | undefined;
+  /** Journals that point-in-time recovery gives up and renames. */
+  readonly lost: readonly number[];
+  /** Names of files that are of no use any more. */
+  readonly orphans: readonly string[];
+  /** Whether the tree was closed in order and not written since. */
+  readonly cleanClose: boolean;
+  /** Whether the fence must be committed. */
+  readonly isNew: boolean;
+  /** What a user should know. */
+  readonly notes: readonly string[];
+}
+
+/** What recovery looks at. */
+export interface RecoveryInput {
+  /** The manifest. */
+  readonly manifest: ManifestScan;
+  /** All journals that count (see {@linkcode countingJournals}), oldest first. */
+  readonly journals: readonly JournalScan[];
+  /** The names of all plain files in the folder. */
+  readonly names: readonly string[];
+  /** What to do where replay stops. */
+  readonly mode: RecoveryMode;
+  /** Bytes of journal that one memtable is made of. */
+  readonly maxMemtableSize: number;
+}
+
+/**
+ * Returns the ids of the journals that count, oldest first.
+ *
+ * @throws {CorruptionError} If one that the manifest lists is not there.
+ */
+export function countingJournals(version: Version, names: readonly string[]): readonly number[] {
+  const { fence } = version;
+  const there = new Set(idsOf("journal", names));
+  for (const { id } of fence.journals) {
+    if (!there.has(id)) throw missing(fileName("journal", id));
+  }
+  const newer = [...there].filter((id) => id >= fence.nextId).sort((a, b) => a - b);
+  return [...fence.journals.map((journal) => journal.id), ...newer];
+}
+
+function idsOf(kind: "journal" | "segment" | "manifest", names: readonly string[]): number[] {
+  return names.map(parseFileName).filter((file) => file?.kind === kind).map((file) => file!.id);
+}
+
+function missing(file: string): CorruptionError {
+  return new CorruptionError(`Cannot open the tree: "${file}", which the manifest lists, is missing`, {
+    file,
+  });
+}
+
+/**
+ * Returns the plan that brings back the state that was live.
+ *
+ * @throws {CorruptionError} If a segment that the manifest lists is not there.
+ * @throws {JournalRecoveryError} If a durable batch cannot be replayed, or, in mode `"strict"`, anything is left over.
+ */
+export function planRecovery(input: RecoveryInput): RecoveryPlan {
+  const { manifest, journals, names, mode } = input;
+  const { version } = manifest;
+  const { fence } = version;
+  const segments = new Set(idsOf("segment", names));
+  for (const { id } of versionSegments(version)) {
+    if (!segments.has(id)) throw missing(fileName("segment", id));
+  }
+  const replay = replayJournals(version, journals, input.maxMemtableSize);
+  const durable = Math.max(
+    manifest.durable,
+    fence.lastSeqno,
+    ...journals.filter((journal) => journal.id >= fence.nextId).map((journal) => journal.durable),
+  );
+  const unreadable = replay.lastSeqno < durable;
+  if (unreadable ? mode !== "point-in-time" : mode === "strict" && replay.dropped !== undefined) {
+    throw damagedJournal(replay, durable);
+  }
+  const lost = mode === "point-in-time" && replay.dropped !== undefined ? replay.lost : [];
+  const listed = fence.journals.filter((journal) => journal.lastSeqno > version.flushedSeqno);
+  const same = listed.length === replay.journals.length &&
+    listed.every((journal, i) =>
+      journal.id === replay.journals[i]!.id && journal.validBytes === replay.journals[i]!.validBytes
+    );
+  return {
+    version,
+    sealed: replay.sealed,
+    journals: replay.journals,
+    lastSeqno: Math.max(replay.lastSeqno, version.flushedSeqno),
+    nextId: nextIdOf(version, names),
+    batches: replay.batches,
+    dropped: replay.dropped,
+    lost,
+    orphans: orphansOf(version, manifest.header.id, replay.journals, lost, names),
+    cleanClose: manifest.closed && same && replay.dropped === undefined,
+    isNew: !same || journals.some((journal) => journal.id >= fence.nextId),
+    notes: notesOf(manifest, journals, replay),
+  };
+}
+
+interface Replay {
+  readonly sealed: readonly Memtable[];
+  readonly journals: readonly JournalRef[];
+  readonly lastSeqno: number;
+  readonly batches: number;
+  readonly dropped: Dropped | undefined;
+  readonly lost: readonly number[];
+  readonly at: { readonly file: string; readonly offset: number } | undefined;
+}
+
+/** A place where replay could not go on. */
+interface Stop {
+  readonly journal: JournalScan;
+  readonly offset: number;
+  readonly reason: string;
+}
+
+function replayJournals(
+  version: Version,
+  journals: readonly JournalScan[],
+  memtableBytesMax: number,
+): Replay {
+  const sealed: Memtable[] = [];
+  let memtable = EMPTY_MEMTABLE;
+  let next = version.flushedSeqno + 1;
+  let batches = 0;
+  let stop: Stop | undefined;
+  const used = new Set<number>();
+  const seal = (): void => {
+    if (memtable.lastSeqno > 0) sealed.unshift(memtable);
+    memtable = EMPTY_MEMTABLE;
+  };
+  for (const journal of journals) {
+    const listed = version.fence.journals.find((one) => one.id === journal.id);
+    const validBytes = listed?.validBytes ?? journal.file.length;
+    for (const record of journal.batches) {
+      if (record.end > validBytes || record.number < next) continue;
+      if (record.number > next) {
+        stop ??= { journal, offset: record.start - RECORD_HEADER_BYTES, reason: `batch ${next} is missing` };
+        break;
+      }
+      if (memtable.bytes >= memtableBytesMax) seal();
+      memtable = replayBatch(memtable, sealed, version, journal, record);
+      used.add(journal.id);
+      next += 1;
+      batches += 1;
+      stop = undefined;
+    }
+    if (stop === undefined && listed === undefined && journal.tail !== undefined) {
+      stop = { journal, offset: journal.tail.offset, reason: journal.tail.reason };
+    }
+  }
+  seal();
+  const refs = [...sealed].reverse().flatMap((one) => one.journals);
+  return {
+    sealed,
+    journals: uniteRefs(refs),
+    lastSeqno: next - 1,
+    batches,
+    dropped: stop === undefined ? undefined : droppedAt(stop, journals),
+    lost: stop === undefined
+      ? []
+      : journals.filter((one) => !used.has(one.id) || one === stop.journal).map((one) => one.id),
+    at: stop === undefined ? undefined : { file: fileName("journal", stop.journal.id), offset: stop.offset },
+  };
+}
+
+function replayBatch(
+  memtable: Memtable,
+  sealed: readonly Memtable[],
+  version: Version,
+  journal: JournalScan,
+  record: RecordRef,
+): Memtable {
+  const place = {
+    seqno: record.number,
+    journal: journal.id,
+    validBytes: record.end,
+    bytes: record.end - record.start + RECORD_HEADER_BYTES,
+  };
+  const covered = (key: string): boolean => isCovered({ sealed, version }, key);
+  try {
+    return applyBatch(memtable, journalBatch(journal, record), place, covered, newOwner());
+  } catch (error) {
+    if (error instanceof UnsupportedFormatError) throw error;
+    const file = fileName("journal", journal.id);
+    throw new JournalRecoveryError(`Cannot replay "${file}": a batch does not decode`, {
+      file,
+      offset: record.start,
+      cause: error,
+    });
+  }
+}
+
+/** One journal may have filled several memtables; the last one knows how far it is valid. */
+function uniteRefs(refs: readonly JournalRef[]): readonly JournalRef[] {
+  const byId = new Map<number, JournalRef>();
+  for (const ref of refs) byId.set(ref.id, ref);
+  return [...byId.values()];
+}
+
+function droppedAt(stop: Stop, journals: readonly JournalScan[]): Dropped {
+  let bytes = stop.journal.file.length - stop.offset;
+  for (const journal of journals) if (journal.id > stop.journal.id) bytes += journal.file.length;
+  return {
+    bytes,
+    reason: `"${fileName("journal", stop.journal.id)}" at byte ${stop.offset}: ${stop.reason}`,
+  };
+}
+
+function damagedJournal(replay: Replay, durable: number): JournalRecoveryError {
+  const where = replay.dropped?.reason ?? "journals are missing";
+  const why = replay.lastSeqno < durable
+    ? `batch ${replay.lastSeqno + 1} cannot be read, though all up to ${durable} were made durable`
+    : "what a crash left unfinished is not accepted in this recovery mode";
+  return new JournalRecoveryError(
+    `Cannot recover the journal: ${why} (${where}); restore a backup, or open with recoveryMode "point-in-time" to give up what follows`,
+    { file: replay.at?.file, offset: replay.at?.offset },
+  );
+}
+
+function nextIdOf(version: Version, names: readonly string[]): number {
+  let next = version.nextId;
+  for (const name of names) {
+    const id = parseFileName(name.replace(/^lost-/, ""))?.id;
+    if (id !== undefined) next = Math.max(next, id + 1);
+  }
+  return next;
+}
+
+function orphansOf(
+  version: Version,
+  manifest: number,
+  journals: readonly JournalRef[],
+  lost: readonly number[],
+  names: readonly string[],
+): readonly string[] {
+  const live = {
+    segment: new Set(versionSegments(version).map((segment) => segment.id)),
+    journal: new Set([...journals.map((journal) => journal.id), ...lost]),
+    manifest: new Set([manifest]),
+  };
+  return names.filter((name) => {
+    const file = parseFileName(name);
+    return name === "CURRENT.tmp" || (file !== undefined && !live[file.kind].has(file.id));
+  });
+}
+
+function notesOf(
+  manifest: ManifestScan,
+  journals: readonly JournalScan[],
+  replay: Replay,
+): readonly string[] {
+  const notes: string[] = [];
+  if (manifest.tail !== undefined) {
+    const { offset, bytes, reason } = manifest.tail;
+    notes.push(`dropped the last ${bytes} bytes of the manifest, at byte ${offset}: ${reason}`);
+  }
+  for (const journal of journals) {
+    if (journal.tail === undefined || replay.at?.file === fileName("journal", journal.id)) continue;
+    const { offset, bytes, reason } = journal.tail;
+    notes.push(`ignored ${bytes} bytes of "${fileName("journal", journal.id)}" at byte ${offset}: ${reason}`);
+  }
+  return notes;
+}
+
+/** Returns the edit that makes what a plan decided survive. */
+export function recoveredEdit(plan: RecoveryPlan, time: number): Edit {
+  return fenceEdit("recovered", plan.version, plan.journals, plan.lastSeqno, plan.nextId, time);
+}
+
+/** Returns an edit that changes nothing but what counts of the journals. */
+export function fenceEdit(
+  cause: "recovered" | "closed",
+  version: Version,
+  journals: readonly JournalRef[],
+  lastSeqno: number,
+  nextId: number,
+  time: number,
+): Edit {
+  return {
+    cause,
+    reason: "",
+    time,
+    nextId,
+    flushedSeqno: version.flushedSeqno,
+    removed: [],
+    added: [],
+    config: undefined,
+    fence: { journals, nextId, lastSeqno },
+  };
+}
