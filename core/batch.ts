@@ -114,20 +114,25 @@ export class BatchBuilder {
     this.#at = at + 1;
   }
 
-  /** Returns the batch; the builder goes on with an empty one behind it. */
-  finish(): Batch {
+  /** Returns the batch as it is; the builder may still add to it. */
+  peek(): Batch {
+    this.#reserve(0);
     const bytes = this.#bytes;
     const start = this.#start;
     const end = this.#at;
     writeU32(bytes, start + RECORD_HEADER_BYTES, this.#operations.length);
-    const operations = this.#moved
-      ? decodeBatch(bytes, start + RECORD_HEADER_BYTES, end)
-      : this.#operations as readonly Operation[];
-    this.#start = end;
-    this.#at = end + PAYLOAD_HEADER_BYTES;
+    if (this.#moved) this.#operations = decodeBatch(bytes, start + RECORD_HEADER_BYTES, end);
     this.#moved = false;
+    return { bytes, start, end, operations: this.#operations };
+  }
+
+  /** Returns the batch; the builder goes on with an empty one behind it. */
+  finish(): Batch {
+    const batch = this.peek();
+    this.#start = batch.end;
+    this.#at = batch.end + PAYLOAD_HEADER_BYTES;
     this.#operations = [];
-    return { bytes, start, end, operations };
+    return batch;
   }
 
   /** Returns where `count` more bytes go, in a larger chunk if this one is full. */
@@ -155,7 +160,7 @@ export class BatchBuilder {
  * @throws {CorruptionError} If it is not a payload.
  * @throws {UnsupportedFormatError} If it has an operation of a kind that this module does not know.
  */
-export function decodeBatch(bytes: Uint8Array, start: number, end: number): readonly Operation[] {
+export function decodeBatch(bytes: Uint8Array, start: number, end: number): Operation[] {
   if (end - start < 4) throw notABatch(start);
   const count = readU32(bytes, start);
   const operations: Operation[] = [];

@@ -108,11 +108,11 @@ export function keyToBytes(key: string): Bytes {
 export function toKey(key: Key, what = "key"): string {
   if (typeof key === "string") {
     const ascii = isAscii(key) ? key : utf8Key(key, what);
-    if (ascii.length > KEY_BYTES_MAX) throw tooLong(what, ascii.length);
+    if (ascii.length > KEY_BYTES_MAX) throw tooLong(what, ascii.length, KEY_BYTES_MAX);
     return ascii;
   }
   if (!(key instanceof Uint8Array)) throw wrongType(what, key);
-  if (key.length > KEY_BYTES_MAX) throw tooLong(what, key.length);
+  if (key.length > KEY_BYTES_MAX) throw tooLong(what, key.length, KEY_BYTES_MAX);
   return keyFromBytes(key, 0, key.length);
 }
 
@@ -124,7 +124,7 @@ function isAscii(text: string): boolean {
 
 function utf8Key(text: string, what: string): string {
   if (!text.isWellFormed()) throw loneSurrogate(what);
-  if (text.length > KEY_BYTES_MAX) throw tooLong(what, text.length);
+  if (text.length > KEY_BYTES_MAX) throw tooLong(what, text.length, KEY_BYTES_MAX);
   const bytes = ENCODER.encode(text);
   return keyFromBytes(bytes, 0, bytes.length);
 }
@@ -139,7 +139,7 @@ export function checkValue(value: Value, what = "value"): void {
   if (typeof value === "string") {
     if (!value.isWellFormed()) throw loneSurrogate(what);
   } else if (!(value instanceof Uint8Array)) throw wrongType(what, value);
-  if (value.length > VALUE_BYTES_MAX) throw tooLong(what, value.length);
+  if (value.length > VALUE_BYTES_MAX) throw tooLong(what, value.length, VALUE_BYTES_MAX);
 }
 
 /** Writes an ASCII-only or other well-formed string as UTF-8; returns where it ends. Requires: room for 3 bytes a char. */
@@ -214,7 +214,6 @@ function loneSurrogate(what: string): TypeError {
   return new TypeError(`Cannot use this ${what}: the string has a lone surrogate, which has no UTF-8 bytes`);
 }
 
-function tooLong(what: string, length: number): RangeError {
-  const most = what === "value" ? VALUE_BYTES_MAX : KEY_BYTES_MAX;
+function tooLong(what: string, length: number, most: number): RangeError {
   return new RangeError(`Cannot use this ${what}: it is ${length} bytes long, at most ${most} are allowed`);
 }

@@ -66,6 +66,9 @@ const LIMITS = {
   filterBitsPerKey: { least: 0, most: 64, whole: false },
 } as const;
 
+/** An option of a strategy is the strategy's to check, but must be a number: `NaN` has no one encoding. */
+const ANY_NUMBER = { least: -Infinity, most: Infinity, whole: false };
+
 /**
  * Throws unless all numbers of a configuration are within their limits.
  *
@@ -76,6 +79,7 @@ export function checkStoredConfig(config: StoredConfig): void {
   for (const name of Object.keys(LIMITS) as (keyof typeof LIMITS)[]) {
     checkNumber(name, config[name], LIMITS[name]);
   }
+  for (const [name, value] of config.strategy.options) checkNumber(name, value, ANY_NUMBER);
 }
 
 /** Throws unless `value` is a number within limits; `name` is the option's, for the message. */
@@ -150,9 +154,18 @@ export function writeLabel(writer: ByteWriter, text: string): void {
   writer.key(keyFromBytes(bytes, 0, bytes.length));
 }
 
-/** Reads text that {@linkcode writeLabel} wrote. */
+/**
+ * Reads text that {@linkcode writeLabel} wrote.
+ *
+ * @throws {CorruptionError} If it is none.
+ */
 export function readLabel(reader: ByteReader): string {
-  return new TextDecoder().decode(keyToBytes(reader.key()));
+  const bytes = keyToBytes(reader.key());
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw reader.corrupt("a text is not UTF-8");
+  }
 }
 
 function writeFloat(writer: ByteWriter, value: number): void {

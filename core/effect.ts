@@ -49,7 +49,6 @@ export type StartEffect =
     /** Append an edit to the manifest and sync it; ends in `edit_committed` or `edit_failed`. */
     readonly kind: "commit_edit";
     readonly edit: Edit;
-    readonly number: number;
     readonly durable: number;
   }
   | {

@@ -16,7 +16,7 @@
  * probes, 0.88 % of absent keys pass a filter of 1,000 keys, 0.97 % of 100,000, 0.99 % of 1,000,000, random or
  * ascending; theory says 0.96 %, and 0.82 % for an ideal Bloom filter. Bits by double hashing, `a + i * b`, let
  * 1.08 % pass, and at 16 bits a key 0.21 % where these powers let 0.09 %. A question takes 20 to 30 ns, an added
- * key 25 to 30.
+ * key 25 to 30 (Deno 2.9.6).
  *
  * The hash is HalfSipHash-1-3 (Aumasson and Bernstein 2012): keyed, made for short inputs and 32-bit arithmetic. For
  * murmur3, the obvious other, keys are known that collide under every seed, so a secret seed would not
@@ -153,7 +153,7 @@ export function filterMayContain(filter: Uint8Array, hash: number): boolean {
   const blockBytes = filter.length - 1;
   if (blockBytes <= 0 || blockBytes % BLOCK_BYTES !== 0) return true;
   const probes = filter[0]!;
-  if (probes === 0 || probes > PROBES_MAX) return true;
+  if (probes > PROBES_MAX) return true;
   const from = 1 + blockOf(hash, blockBytes / BLOCK_BYTES) * BLOCK_BYTES;
   let product = hash;
   for (let i = 0; i < probes; i++) {
@@ -167,7 +167,7 @@ export function filterMayContain(filter: Uint8Array, hash: number): boolean {
 /**
  * Returns which block a hash belongs to: `floor(hash * blockCount / 2^32)`, exactly.
  *
- * By halves of the hash: the whole product would not fit into the 53 bits of a double from 2^21 blocks on.
+ * By halves of the hash: from 2^21 blocks on the whole product would not fit into the 53 bits of a double.
  *
  * @param hash 32 bits.
  * @param blockCount 1 to 2^37.
@@ -227,8 +227,9 @@ function wordOf(source: Uint8Array | string, at: number): number {
 function tailOf(source: Uint8Array | string, start: number, end: number): number {
   const length = end - start;
   let tail = length << 24;
-  for (let at = end - (length & 3), shift = 0; at < end; at++, shift += 8) {
-    tail |= (typeof source === "string" ? source.charCodeAt(at) : source[at]!) << shift;
+  const at = end - (length & 3);
+  for (let i = 0; at + i < end; i++) {
+    tail |= (typeof source === "string" ? source.charCodeAt(at + i) : source[at + i]!) << (i * 8);
   }
   return tail;
 }

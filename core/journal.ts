@@ -41,7 +41,7 @@ export interface JournalScan {
   readonly file: Uint8Array;
   /** Its whole batches, in order. */
   readonly batches: readonly RecordRef[];
-  /** Whether a closing record is its last. */
+  /** Whether it ends with a closing record. */
   readonly closed: boolean;
   /** What stands behind its last whole record. */
   readonly tail: RecordTail | undefined;
@@ -74,7 +74,7 @@ export function scanJournal(file: Uint8Array, id: number): JournalScan {
       return { id, file, batches, closed: false, tail: misplaced, durable };
     }
   }
-  const closed = records.at(-1)?.kind === RECORD_CLOSING;
+  const closed = tail === undefined && records.at(-1)?.kind === RECORD_CLOSING;
   return { id, file, batches, closed, tail, durable };
 }
 

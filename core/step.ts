@@ -470,7 +470,6 @@ function startCommit(state: TreeState, start: StartEffect[], now: number): TreeS
       start.push({
         kind: "commit_edit",
         edit,
-        number: next.version.editNumber + 1,
         durable: next.durableSeqno,
       });
       return { ...next, edit };

@@ -1,0 +1,503 @@
+/**
+ * The engine: runs the step function and does what it says.
+ *
+ * ```text
+ * dispatch(command):  step -> persist effects, in order -> publish the state -> start effects
+ *                                                             results come back as commands
+ * ```
+ *
+ * There is no `await` between reading the state, the step and the publication: a state that was computed before a wait and
+ * published after it would drop the writes made in between. What is awaited (a barrier) comes back as a command that
+ * is folded into the state of that moment.
+ *
+ * What it keeps beside the state: open files, readers, pins. A pin counts the readers of a version; files that the tree
+ * does not name any more are removed when no pinned version names them and no read-only handle looks at the folder.
+ *
+ * Invariants:
+ * - An effect of a published state that fails never throws out of the write that began it: it comes back as a command.
+ * - After a failed barrier the tree is poisoned: nothing is written or removed by this handle any more.
+ *
+ * @module
+ */
+
+import type { CompactionChoice, PersistEffect, StartEffect, StepOptions, TreeState } from "../core/mod.ts";
+import type { Batch, Command, SegmentId, SegmentMeta, Version } from "../core/mod.ts";
+import {
+  applyEdit,
+  barrierOf,
+  ClosedError,
+  fenceEdit,
+  fileName,
+  PoisonedError,
+  pressureOf,
+  READERS_NAME,
+  ReadOnlyError,
+  step,
+  versionSegments,
+} from "../core/mod.ts";
+import { runInline } from "./background.ts";
+import { BarrierError } from "./barrier.ts";
+import { CODECS } from "./codecs.ts";
+import type { ResolvedConfig } from "./config.ts";
+import { JournalWriter } from "./journal_writer.ts";
+import type { ManifestWriter } from "./manifest_writer.ts";
+import { SegmentReaders } from "./segment_reader.ts";
+import type { Storage, StorageLock } from "./storage.ts";
+
+/** What the engine counts. */
+export interface EngineCounts {
+  /** Bytes of keys and values that the user wrote, encoded as batches. */
+  userBytes: number;
+  /** Bytes of segments written. */
+  segmentBytes: number;
+  /** Tasks that were run. */
+  flushes: number;
+  /** Merges that were run. */
+  merges: number;
+  /** Moves without rewriting. */
+  moves: number;
+  /** Snapshots and ranges that were garbage before they were closed. */
+  leaks: number;
+}
+
+/** What an engine is made of. */
+export interface EngineParts {
+  /** The folder, for messages. */
+  readonly folder: string;
+  /** All options. */
+  readonly config: ResolvedConfig;
+  /** What steps follow. */
+  readonly options: StepOptions;
+  /** The state that was recovered. */
+  readonly state: TreeState;
+  /** The manifest, or `undefined` for a read-only handle. */
+  readonly manifest: ManifestWriter | undefined;
+  /** The edit after which the files already say that the tree is closed in order; -1 if they do not. */
+  readonly closedAt: number;
+  /** Held until the engine is closed. */
+  readonly locks: readonly StorageLock[];
+  /** Where the time comes from, in ms since the epoch. */
+  readonly clock: () => number;
+}
+
+/** Runs the step function and does what it says. */
+export class Engine {
+  readonly folder: string;
+  readonly config: ResolvedConfig;
+  readonly readers: SegmentReaders;
+  readonly counts: EngineCounts = {
+    userBytes: 0,
+    segmentBytes: 0,
+    flushes: 0,
+    merges: 0,
+    moves: 0,
+    leaks: 0,
+  };
+  readonly #parts: EngineParts;
+  readonly #storage: Storage;
+  readonly #journals: JournalWriter;
+  readonly #pins: Map<Version, number> = new Map();
+  readonly #removableSegments: Set<SegmentId> = new Set();
+  readonly #removableJournals: Set<number> = new Set();
+  #state: TreeState;
+  #queue: StartEffect[] = [];
+  #running = false;
+  /** Whether a callback of the user's is running, from which nothing may be written. */
+  #inCallback = false;
+  #barrier: Promise<void> | undefined;
+  #barrierStart = 0;
+  #lastBarrier: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closing: Promise<void> | undefined;
+  #closed = false;
+
+  /** Takes over what was opened. */
+  constructor(parts: EngineParts) {
+    this.#parts = parts;
+    this.folder = parts.folder;
+    this.config = parts.config;
+    this.#storage = parts.config.storage;
+    this.#state = parts.state;
+    this.#journals = new JournalWriter(this.#storage, parts.config.durability === "buffered");
+    this.readers = new SegmentReaders(
+      this.#storage,
+      parts.config.blockCache,
+      CODECS,
+      parts.config.maxOpenFiles,
+    );
+    this.#lastBarrier = parts.clock();
+  }
+
+  /** The state of this moment. */
+  get state(): TreeState {
+    if (this.#closed) throw new ClosedError(`Cannot use the tree "${this.folder}": it is closed`);
+    return this.#state;
+  }
+
+  /** Whether it was closed. */
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** Bytes written to journals and manifests. */
+  get logBytes(): { readonly journals: number; readonly manifests: number; readonly syncs: number } {
+    return {
+      journals: this.#journals.bytesWritten,
+      manifests: this.#parts.manifest?.bytesWritten ?? 0,
+      syncs: this.#journals.syncs,
+    };
+  }
+
+  /** The length of the manifest. */
+  get manifestBytes(): number {
+    return this.#parts.manifest?.bytes ?? 0;
+  }
+
+  /** Throws unless a write is allowed now. */
+  checkWritable(): void {
+    if (this.#closed || this.#closing !== undefined) {
+      throw new ClosedError(`Cannot write to the tree "${this.folder}": it is closed`);
+    }
+    if (this.config.readOnly) {
+      throw new ReadOnlyError(`Cannot write to the tree "${this.folder}": it is read-only`);
+    }
+    if (this.#inCallback) {
+      throw new TypeError(
+        "Cannot write to the tree from inside a callback that it runs: return the value instead",
+      );
+    }
+    if (this.#state.poisoned !== undefined) throw this.#poisonedError();
+  }
+
+  #poisonedError(): PoisonedError {
+    return new PoisonedError(
+      `Cannot write to the tree "${this.folder}": an earlier sync failed, so what is durable is unknown; reopen the tree`,
+      { cause: this.#state.poisoned?.error },
+    );
+  }
+
+  /** Runs a callback of the user's, from which the tree must not be written. */
+  guarded<T>(callback: () => T): T {
+    const before = this.#inCallback;
+    this.#inCallback = true;
+    try {
+      return callback();
+    } finally {
+      this.#inCallback = before;
+    }
+  }
+
+  /**
+   * Commits a batch. Requires: `checkWritable` passed.
+   *
+   * @throws {IoError} If it could not be appended; then it is absent.
+   */
+  commit(batch: Batch, pop?: "first" | "last"): void {
+    const now = this.#parts.clock();
+    if (this.#state.sealed.length > 0) this.#relieve(now);
+    if (this.#state.journal === undefined) this.#dispatch({ kind: "open_journal" });
+    this.#dispatch({ kind: "write", batch, pop, now });
+    this.counts.userBytes += batch.end - batch.start;
+    this.#keepInterval(now);
+  }
+
+  /** Throws what keeps sealed memtables from being flushed, if there are too many to go on. */
+  #relieve(now: number): void {
+    if (pressureOf(this.#state).level === "go") return;
+    this.#dispatch({ kind: "tick", force: true, now });
+    if (pressureOf(this.#state).level === "go") return;
+    throw this.#state.failure?.error ?? this.#poisonedError();
+  }
+
+  /** Seals the active memtable and begins to flush all that is sealed. */
+  seal(): void {
+    this.#dispatch({ kind: "seal", now: this.#parts.clock() });
+  }
+
+  /** Does what a choice says, as if the strategy had said it. */
+  choose(choice: CompactionChoice): void {
+    this.#dispatch({ kind: "choose", choice, now: this.#parts.clock() });
+  }
+
+  /** Throws what background work has failed with, if it has. */
+  throwFailure(): void {
+    if (this.#state.poisoned !== undefined) throw this.#poisonedError();
+    if (this.#state.failure !== undefined) throw this.#state.failure.error;
+  }
+
+  /** Asks the strategy and retries what failed; called once when the tree is opened. */
+  tick(): void {
+    this.#dispatch({ kind: "tick", force: false, now: this.#parts.clock() });
+  }
+
+  #dispatch(command: Command): void {
+    const { state, persist, start } = this.guarded(() => step(this.#state, command, this.#parts.options));
+    for (const effect of persist) this.#persist(effect);
+    this.#state = state;
+    if (start.length > 0) this.#start(start);
+  }
+
+  #persist(effect: PersistEffect): void {
+    try {
+      if (effect.kind === "append_journal") {
+        this.#journals.append(effect.id, effect.bytes, effect.start, effect.end);
+      } else if (effect.kind === "create_journal") {
+        this.#journals.drain();
+        this.#journals.create(effect.id, effect.header);
+      } else {
+        this.#journals.sync(effect.ids, effect.folder);
+      }
+    } catch (error) {
+      throw this.#poisonIfBarrier(error);
+    }
+  }
+
+  /** Poisons the tree if a barrier failed; returns the error behind it. */
+  #poisonIfBarrier(error: unknown): unknown {
+    if (!(error instanceof BarrierError)) return error;
+    this.#state = step(this.#state, { kind: "poison", error: error.cause }, this.#parts.options).state;
+    return error.cause;
+  }
+
+  /** Begins effects one after the other; those that their results begin wait for their turn. */
+  #start(effects: readonly StartEffect[]): void {
+    this.#queue.push(...effects);
+    if (this.#running) return;
+    this.#running = true;
+    try {
+      for (let effect = this.#queue.shift(); effect !== undefined; effect = this.#queue.shift()) {
+        if (this.#state.poisoned === undefined) this.#begin(effect);
+      }
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  #begin(effect: StartEffect): void {
+    const now = this.#parts.clock();
+    if (effect.kind === "delete_files") {
+      for (const id of effect.segments) this.#removableSegments.add(id);
+      for (const id of effect.journals) this.#removableJournals.add(id);
+      return this.#removeFiles();
+    }
+    try {
+      if (effect.kind === "run_task") {
+        const { outputs, bytes } = runInline(effect.task, this.#storage, CODECS);
+        this.counts.segmentBytes += bytes;
+        if (effect.task.kind === "flush") this.counts.flushes += 1;
+        else this.counts.merges += 1;
+        this.#dispatch({ kind: "task_finished", task: effect.task.id, outputs, now });
+      } else {
+        const { version } = this.#state;
+        this.#journals.drain();
+        const after = applyEdit(version, effect.edit);
+        this.#parts.manifest!.commit(effect.edit, version, after, effect.durable, now);
+        if (effect.edit.cause === "move") this.counts.moves += 1;
+        this.#dispatch({ kind: "edit_committed", now });
+      }
+    } catch (failed) {
+      const error = this.#poisonIfBarrier(failed);
+      if (this.#state.poisoned !== undefined) return;
+      if (effect.kind === "run_task") {
+        this.#dispatch({ kind: "task_failed", task: effect.task.id, error, now });
+      } else this.#dispatch({ kind: "edit_failed", error, now });
+    }
+  }
+
+  /** Keeps the files of a version until {@linkcode unpin}. */
+  pin(version: Version): void {
+    this.#pins.set(version, (this.#pins.get(version) ?? 0) + 1);
+  }
+
+  /** Lets go of the files of a version. */
+  unpin(version: Version): void {
+    const count = this.#pins.get(version)! - 1;
+    if (count > 0) {
+      this.#pins.set(version, count);
+      return;
+    }
+    this.#pins.delete(version);
+    if (!this.#closed && this.#state.poisoned === undefined) this.#removeFiles();
+  }
+
+  /** How many versions older than the current one are pinned. */
+  get pinnedVersions(): number {
+    return this.#pins.size;
+  }
+
+  #removeFiles(): void {
+    if (this.#removableSegments.size + this.#removableJournals.size === 0) return;
+    for (const id of this.#removableJournals) this.#journals.forget(id);
+    const pinned = new Set<SegmentId>();
+    for (const version of this.#pins.keys()) for (const { id } of versionSegments(version)) pinned.add(id);
+    const segments = [...this.#removableSegments].filter((id) => !pinned.has(id));
+    if (segments.length + this.#removableJournals.size === 0) return;
+    this.#alone(() => {
+      for (const id of segments) {
+        this.readers.forget(id);
+        this.#remove(fileName("segment", id));
+        this.#removableSegments.delete(id);
+      }
+      for (const id of this.#removableJournals) {
+        this.#remove(fileName("journal", id));
+        this.#removableJournals.delete(id);
+      }
+    });
+  }
+
+  /** Runs `action` while no read-only handle looks at the folder; if one does, or who knows, another time. */
+  #alone(action: () => void): void {
+    let lock: StorageLock;
+    try {
+      lock = this.#storage.lock(READERS_NAME, "exclusive");
+    } catch {
+      return;
+    }
+    try {
+      action();
+    } finally {
+      lock.release();
+    }
+  }
+
+  /** A file that cannot be removed is an orphan: the next open removes it. */
+  #remove(name: string): void {
+    try {
+      this.#storage.remove(name);
+    } catch {
+      // See above.
+    }
+  }
+
+  /** Makes every write so far survive power loss; concurrent calls share one barrier. */
+  async flush(): Promise<void> {
+    if (this.#closed) throw new ClosedError(`Cannot flush the tree "${this.folder}": it is closed`);
+    if (this.config.readOnly) return;
+    const target = this.#state.seqno;
+    while (this.#state.durableSeqno < target) {
+      if (this.#state.poisoned !== undefined) throw this.#poisonedError();
+      await this.#startBarrier();
+    }
+    if (this.#state.poisoned !== undefined) throw this.#poisonedError();
+  }
+
+  /** Returns the barrier under way or begins one; it covers what is written before its turn comes. */
+  #startBarrier(): Promise<void> {
+    if (this.#barrier === undefined) {
+      this.#barrierStart = this.#parts.clock();
+      this.#barrier = this.#passBarrier().finally(() => this.#barrier = undefined);
+    }
+    return this.#barrier;
+  }
+
+  async #passBarrier(): Promise<void> {
+    await Promise.resolve();
+    try {
+      this.#journals.drain();
+      const barrier = barrierOf(this.#state);
+      if (barrier === undefined) return;
+      await this.#journals.syncAsync(barrier);
+      this.#lastBarrier = this.#parts.clock();
+      this.#dispatch({ kind: "barrier_finished", seqno: barrier.seqno, journal: barrier.journal });
+    } catch (error) {
+      throw this.#poisonIfBarrier(error);
+    }
+  }
+
+  /** Passes a barrier before it returns. */
+  #barrierNow(): void {
+    this.#journals.drain();
+    const barrier = barrierOf(this.#state);
+    if (barrier === undefined) return;
+    try {
+      this.#journals.sync(barrier.journals, barrier.folder);
+    } catch (error) {
+      throw this.#poisonIfBarrier(error);
+    }
+    this.#lastBarrier = this.#parts.clock();
+    this.#dispatch({ kind: "barrier_finished", seqno: barrier.seqno, journal: barrier.journal });
+  }
+
+  /** Keeps the interval between barriers: by a timer, and by the writes themselves where no timer can fire. */
+  #keepInterval(now: number): void {
+    const interval = this.config.fsyncInterval;
+    if (interval === null || this.config.durability === "sync") return;
+    if (Math.abs(now - this.#lastBarrier) < interval) {
+      if (this.#timer === undefined) this.#armTimer(interval);
+      return;
+    }
+    if (this.#barrier !== undefined && Math.abs(now - this.#barrierStart) >= interval) {
+      try {
+        this.#barrierNow();
+      } catch {
+        // The write is in the journal; that the barrier failed shows in `stats()` and at the next write.
+      }
+      return;
+    }
+    this.#startBarrier().catch(() => {});
+  }
+
+  #armTimer(interval: number): void {
+    const timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (!this.#closed && this.#state.durableSeqno < this.#state.seqno) this.#startBarrier().catch(() => {});
+    }, interval);
+    Deno.unrefTimer(timer);
+    this.#timer = timer;
+  }
+
+  /** Finishes background work, flushes, and lets go of everything; the same promise for every call. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    clearTimeout(this.#timer);
+    try {
+      await this.#barrier?.catch(() => {});
+      if (!this.config.readOnly) this.#finishWork();
+    } finally {
+      this.#closed = true;
+      this.#journals.close();
+      this.readers.close();
+      this.#parts.manifest?.close();
+      for (const lock of this.#parts.locks) lock.release();
+      this.#storage.close();
+    }
+  }
+
+  #finishWork(): void {
+    if (this.#state.poisoned === undefined) {
+      this.#dispatch({ kind: "tick", force: true, now: this.#parts.clock() });
+      this.#barrierNow();
+      this.#writeClosing();
+      this.#removeFiles();
+    }
+    this.throwFailure();
+  }
+
+  /** Says in the journals and the manifest that the tree was closed in order, unless nothing has changed since they say so. */
+  #writeClosing(): void {
+    const { version, active, sealed, seqno, nextId, journal } = this.#state;
+    const { closedAt, manifest } = this.#parts;
+    if (version.editNumber === closedAt && journal === undefined && sealed === this.#parts.state.sealed) {
+      return;
+    }
+    const journals = [...sealed].reverse().concat(active).flatMap((memtable) => memtable.journals);
+    const now = this.#parts.clock();
+    const edit = fenceEdit("closed", version, journals, seqno, nextId, now);
+    try {
+      if (journal !== undefined) this.#journals.closing(journal, seqno);
+      manifest!.commit(edit, version, applyEdit(version, edit), seqno, now);
+      manifest!.closing(version.editNumber + 1, seqno);
+    } catch (error) {
+      throw this.#poisonIfBarrier(error);
+    }
+  }
+
+  /** All segments of the current version. */
+  segments(): readonly SegmentMeta[] {
+    return versionSegments(this.state.version);
+  }
+}

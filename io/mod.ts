@@ -1,0 +1,29 @@
+/**
+ * The shell: storages that a tree can live in, and the tree itself.
+ *
+ * @module
+ */
+
+export { BlockCache } from "./block_cache.ts";
+export type { BlockCacheOptions } from "./block_cache.ts";
+export type { Bounds, RangeOptions } from "./bounds.ts";
+export type { Compression, Config, Durability, ResolvedConfig } from "./config.ts";
+export type { OccupiedEntry, TreeEntry, VacantEntry } from "./entry.ts";
+export { FileStorage } from "./file_storage.ts";
+export { MemoryStorage } from "./memory_storage.ts";
+export type { RecoveryReport } from "./open.ts";
+export { Range } from "./range.ts";
+export { Snapshot } from "./snapshot.ts";
+export type { LevelStats, TreeStats } from "./stats.ts";
+export type {
+  Storage,
+  StorageEntry,
+  StorageFile,
+  StorageLock,
+  StorageOpened,
+  StorageOpenOptions,
+} from "./storage.ts";
+export { FILE_NAME } from "./storage.ts";
+export { Tree } from "./tree.ts";
+export type { CompareAndSwapResult } from "./tree.ts";
+export { Batch } from "./write_batch.ts";

@@ -1,0 +1,463 @@
+/**
+ * Opening: from a folder to an engine, making or recovering what is in it.
+ *
+ * ```text
+ * writer     look -> lock -> read CURRENT, manifest, journals -> plan -> sync what counts -> commit the decision
+ *                 -> remove what is of no use -> go
+ * read-only  lock READERS shared -> read -> plan -> go; begun anew if a writer changed the files meanwhile
+ * ```
+ *
+ * Nothing is changed before the whole plan stands (`core/recovery.ts`), and nothing is removed before the plan is
+ * durable: a crash at any point leaves what the next open needs. A folder that holds something else is not touched.
+ *
+ * @module
+ */
+
+import type { Dropped, ManifestScan, RecoveryPlan, Salt, StoredConfig, Version } from "../core/mod.ts";
+import {
+  AlreadyExistsError,
+  applyEdit,
+  CorruptionError,
+  countingJournals,
+  CURRENT_NAME,
+  CURRENT_TEMPORARY_NAME,
+  decodeCurrent,
+  DEFAULT_STORED_CONFIG,
+  EMPTY_VERSION,
+  fileName,
+  LOCK_NAME,
+  lostJournalName,
+  NotFoundError,
+  openedState,
+  parseFileName,
+  planRecovery,
+  READERS_NAME,
+  recoveredEdit,
+  scanJournal,
+  scanManifest,
+  TreeError,
+} from "../core/mod.ts";
+import { Levels } from "../compaction/mod.ts";
+import type { Config, HandleConfig, MergedConfig, ResolvedConfig } from "./config.ts";
+import { compressionAt, handleConfig, mergeConfig } from "./config.ts";
+import { Engine } from "./engine.ts";
+import { FileStorage } from "./file_storage.ts";
+import { ManifestWriter } from "./manifest_writer.ts";
+import type { Storage, StorageEntry, StorageLock } from "./storage.ts";
+import { readFile } from "./whole.ts";
+
+/** What `open()` found and did. */
+export interface RecoveryReport {
+  /** Whether the tree was made by this call. */
+  readonly created: boolean;
+  /** Whether the tree was closed in order before. */
+  readonly cleanClose: boolean;
+  /** Journals that were read. */
+  readonly journals: number;
+  /** Batches that were replayed from them. */
+  readonly batches: number;
+  /** What a crash left unfinished, or `undefined` if nothing was. */
+  readonly dropped: Dropped | undefined;
+  /** Files that were of no use any more and were removed. */
+  readonly orphans: number;
+  /** How long it took. */
+  readonly milliseconds: number;
+  /** What a user should know beside that. */
+  readonly notes: readonly string[];
+}
+
+/** An engine, and what opening it found. */
+export interface Opened {
+  /** The engine. */
+  readonly engine: Engine;
+  /** What was found and done. */
+  readonly recovery: RecoveryReport;
+}
+
+/** So many recovered journals may wait in memory; more are flushed before `open()` resolves. */
+const LIVE_JOURNALS_MAX = 4;
+
+/** How often a read-only open begins anew when a writer changes the files under it. */
+const READ_ATTEMPTS_MAX = 100;
+
+/** A clock that never goes back within one handle. */
+function clockOf(): () => number {
+  return () => Date.now();
+}
+
+/** Opens the tree in a folder. */
+export async function openEngine(folder: string | URL, config: Config): Promise<Opened> {
+  const started = performance.now();
+  const path = pathOf(folder);
+  const storage = config?.storage ?? new FileStorage(path);
+  const handle = handleConfig(config, storage);
+  await Promise.resolve();
+  try {
+    const { created, notes } = storage.open({
+      create: handle.createIfMissing && !handle.readOnly,
+      readOnly: handle.readOnly,
+    });
+    const opened = handle.readOnly
+      ? openReadOnly(path, config, handle, storage)
+      : openWriter(path, config, handle, storage);
+    return {
+      engine: opened.engine,
+      recovery: Object.freeze({
+        ...opened.recovery,
+        created: opened.recovery.created || created,
+        notes: Object.freeze([...notes, ...opened.recovery.notes]),
+        milliseconds: performance.now() - started,
+      }),
+    };
+  } catch (error) {
+    storage.close();
+    throw error;
+  }
+}
+
+function pathOf(folder: string | URL): string {
+  if (folder instanceof URL) {
+    if (folder.protocol !== "file:") {
+      throw new TypeError(`Cannot open a tree: "${folder.protocol}" is not a file URL`);
+    }
+    return decodeURIComponent(folder.pathname);
+  }
+  if (typeof folder !== "string") {
+    throw new TypeError("Cannot open a tree: the folder is neither a string nor a URL");
+  }
+  if (folder === "") throw new TypeError("Cannot open a tree: the folder's name is empty");
+  return folder;
+}
+
+/** What is in a folder. */
+interface Found {
+  readonly entries: readonly StorageEntry[];
+  readonly names: readonly string[];
+  readonly kind: "tree" | "nothing" | "something else";
+}
+
+/** Looks at a folder without changing it. */
+function look(folder: string, storage: Storage): Found {
+  const entries = storage.list();
+  const names = entries.filter((entry) => entry.isFile).map((entry) => entry.name);
+  if (names.includes(CURRENT_NAME)) return { entries, names, kind: "tree" };
+  const ours = names.filter((name) => parseFileName(name) !== undefined);
+  const begun = ours.every((name) => name === fileName("manifest", 1));
+  if (!begun) {
+    throw new CorruptionError(
+      `Cannot open "${folder}": "${CURRENT_NAME}" is missing but other files of a tree are there; restore or repair it`,
+      { file: CURRENT_NAME },
+    );
+  }
+  const known = [LOCK_NAME, READERS_NAME, CURRENT_TEMPORARY_NAME, ...ours];
+  const foreign = entries.some(({ name }) => !name.startsWith(".") && !known.includes(name));
+  return { entries, names, kind: foreign ? "something else" : "nothing" };
+}
+
+function openWriter(folder: string, config: Config, handle: HandleConfig, storage: Storage): Opened {
+  checkExistence(folder, handle, look(folder, storage).kind);
+  const lock = storage.lock(LOCK_NAME, "exclusive");
+  try {
+    const found = look(folder, storage);
+    checkExistence(folder, handle, found.kind);
+    makeReadersFile(storage, found);
+    const salt = randomSalt();
+    return found.kind === "nothing"
+      ? createTree(folder, config, handle, storage, lock, salt)
+      : recoverTree(folder, config, handle, storage, lock, salt, found);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function checkExistence(folder: string, handle: HandleConfig, kind: Found["kind"]): void {
+  if (kind === "tree" && handle.errorIfExists) {
+    throw new AlreadyExistsError(
+      `Cannot create a tree in "${folder}": there is one already and errorIfExists is set`,
+    );
+  }
+  if (kind === "something else") {
+    throw new AlreadyExistsError(
+      `Cannot open a tree in "${folder}": the folder holds other files and no tree; name an empty folder`,
+    );
+  }
+  if (kind === "nothing" && !handle.createIfMissing) throw noTree(folder);
+}
+
+function noTree(folder: string): NotFoundError {
+  return new NotFoundError(`Cannot open "${folder}": there is no tree and createIfMissing is false`);
+}
+
+/** Read-only handles lock a file that they may not make. */
+function makeReadersFile(storage: Storage, found: Found): void {
+  if (!found.names.includes(READERS_NAME)) storage.lock(READERS_NAME, "exclusive").release();
+}
+
+function randomSalt(): Salt {
+  const [low, high] = crypto.getRandomValues(new Uint32Array(2));
+  return { low: low!, high: high! };
+}
+
+function createTree(
+  folder: string,
+  config: Config,
+  handle: HandleConfig,
+  storage: Storage,
+  lock: StorageLock,
+  salt: Salt,
+): Opened {
+  const merged = mergeConfig(config, handle, DEFAULT_STORED_CONFIG);
+  const hashSeed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+  const version: Version = { ...EMPTY_VERSION, editNumber: 1, nextId: 1, config: merged.stored, hashSeed };
+  const clock = clockOf();
+  const manifest = ManifestWriter.after(storage, salt, 0, 0);
+  manifest.replace(version, "created", 0, clock());
+  const engine = new Engine({
+    folder,
+    config: merged.resolved,
+    options: stepOptions(merged.resolved),
+    state: openedState(version, [], 0, 1, salt),
+    manifest,
+    closedAt: -1,
+    locks: [lock],
+    clock,
+  });
+  return {
+    engine,
+    recovery: {
+      created: true,
+      cleanClose: true,
+      journals: 0,
+      batches: 0,
+      dropped: undefined,
+      orphans: 0,
+      milliseconds: 0,
+      notes: merged.notes,
+    },
+  };
+}
+
+/** What was read of a tree, and the plan made of it. */
+interface Planned {
+  readonly manifest: ManifestScan;
+  readonly plan: RecoveryPlan;
+  readonly merged: MergedConfig;
+  readonly journals: number;
+}
+
+/** Reads a tree and plans its recovery, without changing it. */
+function readTree(
+  folder: string,
+  config: Config,
+  handle: HandleConfig,
+  storage: Storage,
+  names: readonly string[],
+): Planned {
+  const id = decodeCurrent(readNamed(storage, CURRENT_NAME));
+  const name = fileName("manifest", id);
+  if (!names.includes(name)) {
+    throw new CorruptionError(`Cannot open "${folder}": "${name}", which CURRENT names, is missing`, {
+      file: name,
+    });
+  }
+  const manifest = scanManifest(readNamed(storage, name), id);
+  const merged = mergeConfig(config, handle, manifest.version.config);
+  const journals = countingJournals(manifest.version, names).map((journal) =>
+    scanJournal(readNamed(storage, fileName("journal", journal)), journal)
+  );
+  const plan = planRecovery({
+    manifest,
+    journals,
+    names,
+    mode: handle.recoveryMode,
+    maxMemtableSize: merged.resolved.maxMemtableSize,
+  });
+  return { manifest, plan, merged, journals: journals.length };
+}
+
+function readNamed(storage: Storage, name: string): Uint8Array<ArrayBuffer> {
+  const file = storage.openRead(name);
+  try {
+    return readFile(file);
+  } finally {
+    file.close();
+  }
+}
+
+function recoverTree(
+  folder: string,
+  config: Config,
+  handle: HandleConfig,
+  storage: Storage,
+  lock: StorageLock,
+  salt: Salt,
+  found: Found,
+): Opened {
+  const planned = inFolder(folder, () => readTree(folder, config, handle, storage, found.names));
+  const { plan, merged, manifest } = planned;
+  const clock = clockOf();
+  makeDurable(storage, plan);
+  const writer = ManifestWriter.after(storage, salt, manifest.header.id, manifest.validBytes);
+  try {
+    const version = commitPlan(planned, writer, clock());
+    const orphans = removeOrphans(
+      storage,
+      plan.orphans.filter((name) => name !== fileName("manifest", writer.id)),
+    );
+    const engine = new Engine({
+      folder,
+      config: merged.resolved,
+      options: stepOptions(merged.resolved),
+      state: openedState(version, plan.sealed, plan.lastSeqno, plan.nextId, salt),
+      manifest: writer,
+      closedAt: plan.cleanClose ? version.editNumber : -1,
+      locks: [lock],
+      clock,
+    });
+    if (plan.journals.length > LIVE_JOURNALS_MAX) engine.seal();
+    else engine.tick();
+    return { engine, recovery: reportOf(planned, orphans) };
+  } catch (error) {
+    writer.close();
+    throw error;
+  }
+}
+
+/** Syncs the journals that count, and the names of all files, and sets aside those that are given up. */
+function makeDurable(storage: Storage, plan: RecoveryPlan): void {
+  if (!plan.isNew && plan.lost.length === 0) return;
+  for (const id of plan.lost) {
+    if (!plan.journals.some((journal) => journal.id === id)) {
+      storage.rename(fileName("journal", id), lostJournalName(id));
+    }
+  }
+  for (const { id } of plan.journals) {
+    const file = storage.openRead(fileName("journal", id));
+    try {
+      file.sync();
+    } finally {
+      file.close();
+    }
+  }
+  storage.syncFolder();
+}
+
+/**
+ * Writes down what the plan decided and what the configuration has become, in a new manifest; returns the version after that.
+ *
+ * Nothing is written where there is nothing to say: opening and closing a tree that was closed in order changes no file.
+ */
+function commitPlan({ manifest, plan, merged }: Planned, writer: ManifestWriter, now: number): Version {
+  const changed = !sameConfig(manifest.version.config, merged.stored);
+  if (!plan.isNew && !changed && manifest.tail === undefined) return manifest.version;
+  const edit = recoveredEdit(plan, now);
+  const config = changed ? { stored: merged.stored, hashSeed: manifest.version.hashSeed } : undefined;
+  const version = applyEdit(manifest.version, { ...edit, config });
+  writer.replace(version, changed && !plan.isNew ? "configured" : "recovered", plan.lastSeqno, now);
+  return version;
+}
+
+function sameConfig(a: StoredConfig, b: StoredConfig): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}
+
+function removeOrphans(storage: Storage, names: readonly string[]): number {
+  let removed = 0;
+  for (const name of names) {
+    try {
+      storage.remove(name);
+      removed += 1;
+    } catch {
+      // It is of no use and does no harm: no edit names it.
+    }
+  }
+  return removed;
+}
+
+function reportOf({ plan, merged, journals }: Planned, orphans: number): RecoveryReport {
+  return {
+    created: false,
+    cleanClose: plan.cleanClose,
+    journals,
+    batches: plan.batches,
+    dropped: plan.dropped,
+    orphans,
+    milliseconds: 0,
+    notes: [...plan.notes, ...merged.notes],
+  };
+}
+
+/** Names the folder in the message of what went wrong in it. */
+function inFolder<T>(folder: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof TreeError && !error.message.includes(`"${folder}"`)) {
+      error.message = `Cannot open "${folder}": ${error.message}`;
+    }
+    throw error;
+  }
+}
+
+function openReadOnly(folder: string, config: Config, handle: HandleConfig, storage: Storage): Opened {
+  if (look(folder, storage).kind !== "tree") throw noTree(folder);
+  const lock = storage.lock(READERS_NAME, "shared");
+  try {
+    const planned = inFolder(folder, () => readUnderWriter(folder, config, handle, storage));
+    const { plan, merged } = planned;
+    const engine = new Engine({
+      folder,
+      config: merged.resolved,
+      options: stepOptions(merged.resolved),
+      state: openedState(plan.version, plan.sealed, plan.lastSeqno, plan.nextId, { low: 0, high: 0 }),
+      manifest: undefined,
+      closedAt: -1,
+      locks: [lock],
+      clock: clockOf(),
+    });
+    return { engine, recovery: reportOf(planned, 0) };
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+/** Reads a tree that a writer may be changing: what fails is tried again as long as the files change. */
+function readUnderWriter(folder: string, config: Config, handle: HandleConfig, storage: Storage): Planned {
+  for (let attempt = 1;; attempt++) {
+    const before = storage.list();
+    try {
+      return readTree(
+        folder,
+        config,
+        handle,
+        storage,
+        before.filter((entry) => entry.isFile).map((entry) => entry.name),
+      );
+    } catch (error) {
+      const isSame = JSON.stringify(before) === JSON.stringify(storage.list());
+      if (isSame || attempt === READ_ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+function stepOptions(config: ResolvedConfig): ConstructorParameters<typeof Engine>[0]["options"] {
+  const { durability, maxMemtableSize, blockSize, filterBitsPerKey, levelCount, levelRatio } = config;
+  return {
+    durability,
+    maxMemtableSize,
+    blockSize,
+    filterBitsPerKey,
+    compressionAt: (level) => compressionAt(config.compression, level),
+    levelCount,
+    choose: (version, busy, now) =>
+      config.compactionStrategy.choose(Levels.of(version, busy, levelCount), {
+        levelCount,
+        levelRatio,
+        maxMemtableSize,
+        now,
+      }),
+    tasksMax: 1,
+  };
+}
