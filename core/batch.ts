@@ -144,7 +144,8 @@ export class BatchBuilder {
       throw new RangeError(`Cannot add to this batch: it would have more than ${BATCH_BYTES_MAX} bytes`);
     }
     const several = this.#operations.length > 0;
-    const chunk = new Uint8Array(Math.max(this.#chunkBytes, (used + count) * (several ? 2 : 1)));
+    const wanted = Math.min((used + count) * (several ? 2 : 1), BATCH_BYTES_MAX);
+    const chunk = new Uint8Array(Math.max(this.#chunkBytes, wanted));
     if (several) chunk.set(this.#bytes.subarray(this.#start, at));
     this.#bytes = chunk;
     this.#start = 0;

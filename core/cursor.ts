@@ -18,7 +18,7 @@ import { writeKey } from "./bytes.ts";
 import type { MemtableValue } from "./memtable.ts";
 import type { SegmentIndex } from "./segment.ts";
 import type { SortedMap } from "./sorted_map.ts";
-import { MapCursor } from "./sorted_map.ts";
+import { MapCursor } from "./map_cursor.ts";
 import type { Run, SegmentMeta } from "./version.ts";
 import { firstSegmentEndingAtOrAfter } from "./version.ts";
 
@@ -81,31 +81,37 @@ export class MemtableCursor extends Cursor {
     this.#map = new MapCursor(map);
   }
 
+  /** Goes to the first entry. */
   override seekFirst(): void {
     this.#map.seekFirst();
     this.#load();
   }
 
+  /** Goes to the last entry. */
   override seekLast(): void {
     this.#map.seekLast();
     this.#load();
   }
 
+  /** Goes to the first entry whose key is at or after `key`. */
   override seekAtOrAfter(key: string): void {
     this.#map.seekAtOrAfter(key);
     this.#load();
   }
 
+  /** Goes to the last entry whose key is before `key`. */
   override seekBefore(key: string): void {
     this.#map.seekBefore(key);
     this.#load();
   }
 
+  /** Goes to the next entry. */
   override next(): void {
     this.#map.next();
     this.#load();
   }
 
+  /** Goes to the entry before. */
   override previous(): void {
     this.#map.previous();
     this.#load();
@@ -146,18 +152,21 @@ export class RunCursor extends Cursor {
     this.#source = source;
   }
 
+  /** Goes to the first entry. */
   override seekFirst(): void {
     this.#openSegment(0);
     this.#openBlock(0);
     this.#stand(0);
   }
 
+  /** Goes to the last entry. */
   override seekLast(): void {
     this.#openSegment(this.#segments.length - 1);
     this.#openBlock(this.#index!.count - 1);
     this.#stand(this.#block!.count - 1);
   }
 
+  /** Goes to the first entry whose key is at or after `key`. */
   override seekAtOrAfter(key: string): void {
     const at = firstSegmentEndingAtOrAfter(this.#segments, key);
     if (at === this.#segments.length) {
@@ -171,6 +180,7 @@ export class RunCursor extends Cursor {
     else this.#nextBlock();
   }
 
+  /** Goes to the last entry whose key is before `key`. */
   override seekBefore(key: string): void {
     let at = firstSegmentEndingAtOrAfter(this.#segments, key);
     if (at === this.#segments.length || this.#segments[at]!.minKey >= key) at -= 1;
@@ -185,11 +195,13 @@ export class RunCursor extends Cursor {
     else this.#previousBlock();
   }
 
+  /** Goes to the next entry. */
   override next(): void {
     if (this.#entry + 1 < this.#block!.count) this.#stand(this.#entry + 1);
     else this.#nextBlock();
   }
 
+  /** Goes to the entry before. */
   override previous(): void {
     if (this.#entry > 0) this.#stand(this.#entry - 1);
     else this.#previousBlock();

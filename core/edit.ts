@@ -30,8 +30,20 @@ import type { JournalRef } from "./memtable.ts";
 import type { JournalFence, Place, Run, SegmentId, SegmentMeta, Version } from "./version.ts";
 import { checkRuns, EMPTY_VERSION, withoutSegments, withSegments } from "./version.ts";
 
-/** Why the version changed; the index is what stands on disk. */
-const CAUSES = [
+/** Why the version changed. */
+export type EditCause =
+  | "created"
+  | "snapshot"
+  | "recovered"
+  | "configured"
+  | "flush"
+  | "merge"
+  | "move"
+  | "drop"
+  | "closed";
+
+/** What stands on disk for a cause is its index here. */
+const CAUSES: readonly EditCause[] = [
   "created",
   "snapshot",
   "recovered",
@@ -41,10 +53,7 @@ const CAUSES = [
   "move",
   "drop",
   "closed",
-] as const;
-
-/** Why the version changed. */
-export type EditCause = typeof CAUSES[number];
+];
 
 /** Segments put at a place. */
 export interface Placement extends Place {

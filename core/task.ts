@@ -29,7 +29,8 @@ export interface TaskEncoding {
   readonly compression: CompressionName;
 }
 
-interface TaskBase {
+/** What every task says. */
+export interface TaskBase {
   /** Tells tasks of one handle apart. */
   readonly id: number;
   /** The first id reserved for outputs. */

@@ -76,7 +76,11 @@ export class BlockCache {
     return this.#bytes;
   }
 
-  /** Returns a kept block. */
+  /**
+   * Returns a kept block.
+   *
+   * @internal
+   */
   get(slots: BlockSlots, index: number): Block | undefined {
     const cached = slots[index];
     if (cached === undefined) return undefined;
@@ -84,7 +88,11 @@ export class BlockCache {
     return cached.block;
   }
 
-  /** Keeps a block, and lets others go for it. */
+  /**
+   * Keeps a block, and lets others go for it.
+   *
+   * @internal
+   */
   add(slots: BlockSlots, index: number, block: Block): void {
     const bytes = block.bytes.length + OVERHEAD_BYTES;
     if (bytes > this.capacity || slots[index] !== undefined) return;
@@ -95,7 +103,11 @@ export class BlockCache {
     this.#bytes += bytes;
   }
 
-  /** Lets all blocks of a segment go. */
+  /**
+   * Lets all blocks of a segment go.
+   *
+   * @internal
+   */
   drop(slots: BlockSlots): void {
     for (const cached of slots) if (cached !== undefined) this.#remove(cached);
   }

@@ -21,16 +21,13 @@
  */
 
 import type { CompactionChoice, PersistEffect, StartEffect, StepOptions, TreeState } from "../core/mod.ts";
-import type { Batch, Command, SegmentId, SegmentMeta, Version } from "../core/mod.ts";
+import type { Batch, Command, SegmentMeta, Version } from "../core/mod.ts";
 import {
   applyEdit,
-  barrierOf,
   ClosedError,
   fenceEdit,
-  fileName,
   PoisonedError,
   pressureOf,
-  READERS_NAME,
   ReadOnlyError,
   step,
   versionSegments,
@@ -40,7 +37,10 @@ import { BarrierError } from "./barrier.ts";
 import { CODECS } from "./codecs.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { JournalWriter } from "./journal_writer.ts";
+import type { BarrierHost } from "./durability.ts";
+import { Durability } from "./durability.ts";
 import type { ManifestWriter } from "./manifest_writer.ts";
+import { Removals } from "./removals.ts";
 import { SegmentReaders } from "./segment_reader.ts";
 import type { Storage, StorageLock } from "./storage.ts";
 
@@ -96,18 +96,13 @@ export class Engine {
   readonly #parts: EngineParts;
   readonly #storage: Storage;
   readonly #journals: JournalWriter;
-  readonly #pins: Map<Version, number> = new Map();
-  readonly #removableSegments: Set<SegmentId> = new Set();
-  readonly #removableJournals: Set<number> = new Set();
+  readonly #removals: Removals;
+  readonly #durability: Durability;
   #state: TreeState;
   #queue: StartEffect[] = [];
   #running = false;
   /** Whether a callback of the user's is running, from which nothing may be written. */
   #inCallback = false;
-  #barrier: Promise<void> | undefined;
-  #barrierStart = 0;
-  #lastBarrier: number;
-  #timer: ReturnType<typeof setTimeout> | undefined;
   #closing: Promise<void> | undefined;
   #closed = false;
 
@@ -125,7 +120,21 @@ export class Engine {
       CODECS,
       parts.config.maxOpenFiles,
     );
-    this.#lastBarrier = parts.clock();
+    this.#removals = new Removals(this.#storage, {
+      segment: (id) => this.readers.forget(id),
+      journal: (id) => this.#journals.forget(id),
+    });
+    const { durability, fsyncInterval } = parts.config;
+    const interval = durability === "sync" ? null : fsyncInterval;
+    this.#durability = new Durability(this.#barrierHost(), this.#journals, interval, parts.clock);
+  }
+
+  #barrierHost(): BarrierHost {
+    return {
+      currentState: () => this.#state,
+      barrierPassed: ({ seqno, journal }) => this.#dispatch({ kind: "barrier_finished", seqno, journal }),
+      poisonIfBarrier: (error) => this.#poisonIfBarrier(error),
+    };
   }
 
   /** The state of this moment. */
@@ -198,7 +207,7 @@ export class Engine {
     if (this.#state.journal === undefined) this.#dispatch({ kind: "open_journal" });
     this.#dispatch({ kind: "write", batch, pop, now });
     this.counts.userBytes += batch.end - batch.start;
-    this.#keepInterval(now);
+    this.#durability.keepInterval(now);
   }
 
   /** Throws what keeps sealed memtables from being flushed, if there are too many to go on. */
@@ -276,9 +285,8 @@ export class Engine {
   #begin(effect: StartEffect): void {
     const now = this.#parts.clock();
     if (effect.kind === "delete_files") {
-      for (const id of effect.segments) this.#removableSegments.add(id);
-      for (const id of effect.journals) this.#removableJournals.add(id);
-      return this.#removeFiles();
+      this.#removals.add(effect.segments, effect.journals);
+      return this.#removals.run();
     }
     try {
       if (effect.kind === "run_task") {
@@ -306,144 +314,27 @@ export class Engine {
 
   /** Keeps the files of a version until {@linkcode unpin}. */
   pin(version: Version): void {
-    this.#pins.set(version, (this.#pins.get(version) ?? 0) + 1);
+    this.#removals.pin(version);
   }
 
   /** Lets go of the files of a version. */
   unpin(version: Version): void {
-    const count = this.#pins.get(version)! - 1;
-    if (count > 0) {
-      this.#pins.set(version, count);
-      return;
-    }
-    this.#pins.delete(version);
-    if (!this.#closed && this.#state.poisoned === undefined) this.#removeFiles();
+    const isLast = this.#removals.unpin(version);
+    if (isLast && !this.#closed && this.#state.poisoned === undefined) this.#removals.run();
   }
 
-  /** How many versions older than the current one are pinned. */
+  /** How many versions are pinned. */
   get pinnedVersions(): number {
-    return this.#pins.size;
-  }
-
-  #removeFiles(): void {
-    if (this.#removableSegments.size + this.#removableJournals.size === 0) return;
-    for (const id of this.#removableJournals) this.#journals.forget(id);
-    const pinned = new Set<SegmentId>();
-    for (const version of this.#pins.keys()) for (const { id } of versionSegments(version)) pinned.add(id);
-    const segments = [...this.#removableSegments].filter((id) => !pinned.has(id));
-    if (segments.length + this.#removableJournals.size === 0) return;
-    this.#alone(() => {
-      for (const id of segments) {
-        this.readers.forget(id);
-        this.#remove(fileName("segment", id));
-        this.#removableSegments.delete(id);
-      }
-      for (const id of this.#removableJournals) {
-        this.#remove(fileName("journal", id));
-        this.#removableJournals.delete(id);
-      }
-    });
-  }
-
-  /** Runs `action` while no read-only handle looks at the folder; if one does, or who knows, another time. */
-  #alone(action: () => void): void {
-    let lock: StorageLock;
-    try {
-      lock = this.#storage.lock(READERS_NAME, "exclusive");
-    } catch {
-      return;
-    }
-    try {
-      action();
-    } finally {
-      lock.release();
-    }
-  }
-
-  /** A file that cannot be removed is an orphan: the next open removes it. */
-  #remove(name: string): void {
-    try {
-      this.#storage.remove(name);
-    } catch {
-      // See above.
-    }
+    return this.#removals.pinnedVersions;
   }
 
   /** Makes every write so far survive power loss; concurrent calls share one barrier. */
   async flush(): Promise<void> {
     if (this.#closed) throw new ClosedError(`Cannot flush the tree "${this.folder}": it is closed`);
     if (this.config.readOnly) return;
-    const target = this.#state.seqno;
-    while (this.#state.durableSeqno < target) {
-      if (this.#state.poisoned !== undefined) throw this.#poisonedError();
-      await this.#startBarrier();
-    }
     if (this.#state.poisoned !== undefined) throw this.#poisonedError();
-  }
-
-  /** Returns the barrier under way or begins one; it covers what is written before its turn comes. */
-  #startBarrier(): Promise<void> {
-    if (this.#barrier === undefined) {
-      this.#barrierStart = this.#parts.clock();
-      this.#barrier = this.#passBarrier().finally(() => this.#barrier = undefined);
-    }
-    return this.#barrier;
-  }
-
-  async #passBarrier(): Promise<void> {
-    await Promise.resolve();
-    try {
-      this.#journals.drain();
-      const barrier = barrierOf(this.#state);
-      if (barrier === undefined) return;
-      await this.#journals.syncAsync(barrier);
-      this.#lastBarrier = this.#parts.clock();
-      this.#dispatch({ kind: "barrier_finished", seqno: barrier.seqno, journal: barrier.journal });
-    } catch (error) {
-      throw this.#poisonIfBarrier(error);
-    }
-  }
-
-  /** Passes a barrier before it returns. */
-  #barrierNow(): void {
-    this.#journals.drain();
-    const barrier = barrierOf(this.#state);
-    if (barrier === undefined) return;
-    try {
-      this.#journals.sync(barrier.journals, barrier.folder);
-    } catch (error) {
-      throw this.#poisonIfBarrier(error);
-    }
-    this.#lastBarrier = this.#parts.clock();
-    this.#dispatch({ kind: "barrier_finished", seqno: barrier.seqno, journal: barrier.journal });
-  }
-
-  /** Keeps the interval between barriers: by a timer, and by the writes themselves where no timer can fire. */
-  #keepInterval(now: number): void {
-    const interval = this.config.fsyncInterval;
-    if (interval === null || this.config.durability === "sync") return;
-    if (Math.abs(now - this.#lastBarrier) < interval) {
-      if (this.#timer === undefined) this.#armTimer(interval);
-      return;
-    }
-    if (this.#barrier !== undefined && Math.abs(now - this.#barrierStart) >= interval) {
-      try {
-        this.#barrierNow();
-      } catch {
-        // The write is in the journal; that the barrier failed shows in `stats()` and at the next write.
-      }
-      return;
-    }
-    this.#startBarrier().catch(() => {});
-  }
-
-  #armTimer(interval: number): void {
-    const timer = setTimeout(() => {
-      this.#timer = undefined;
-      if (!this.#closed && this.#state.durableSeqno < this.#state.seqno) this.#startBarrier().catch(() => {});
-    }, interval);
-    Deno.unrefTimer(timer);
-    this.#timer = timer;
+    await this.#durability.flush();
+    if (this.#state.poisoned !== undefined) throw this.#poisonedError();
   }
 
   /** Finishes background work, flushes, and lets go of everything; the same promise for every call. */
@@ -453,9 +344,8 @@ export class Engine {
   }
 
   async #close(): Promise<void> {
-    clearTimeout(this.#timer);
     try {
-      await this.#barrier?.catch(() => {});
+      await this.#durability.stop();
       if (!this.config.readOnly) this.#finishWork();
     } finally {
       this.#closed = true;
@@ -470,9 +360,9 @@ export class Engine {
   #finishWork(): void {
     if (this.#state.poisoned === undefined) {
       this.#dispatch({ kind: "tick", force: true, now: this.#parts.clock() });
-      this.#barrierNow();
+      this.#durability.passNow();
       this.#writeClosing();
-      this.#removeFiles();
+      this.#removals.run();
     }
     this.throwFailure();
   }

@@ -25,11 +25,18 @@ export interface EntryHost {
 /** One key: occupied or vacant when it was asked for. */
 export type TreeEntry = OccupiedEntry | VacantEntry;
 
-abstract class EntryBase {
+/** What occupied and vacant entries have in common. */
+export abstract class EntryBase {
+  /** @internal */
   protected readonly host: EntryHost;
+  /** @internal */
   protected readonly byteKey: string;
 
-  /** Entries are made by `tree.entry()`. */
+  /**
+   * Entries are made by `tree.entry()`.
+   *
+   * @internal
+   */
   constructor(host: EntryHost, byteKey: string) {
     this.host = host;
     this.byteKey = byteKey;
@@ -63,7 +70,11 @@ abstract class EntryBase {
     return entryAt(this.host, this.byteKey);
   }
 
-  /** Writes a value and returns a copy of it. */
+  /**
+   * Writes a value and returns a copy of it.
+   *
+   * @internal
+   */
   protected write(value: Value): Bytes {
     this.host.put(this.byteKey, value);
     return this.host.get(this.byteKey)!;

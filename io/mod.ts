@@ -8,11 +8,12 @@ export { BlockCache } from "./block_cache.ts";
 export type { BlockCacheOptions } from "./block_cache.ts";
 export type { Bounds, RangeOptions } from "./bounds.ts";
 export type { Compression, Config, Durability, ResolvedConfig } from "./config.ts";
-export type { OccupiedEntry, TreeEntry, VacantEntry } from "./entry.ts";
+export type { EntryBase, OccupiedEntry, TreeEntry, VacantEntry } from "./entry.ts";
 export { FileStorage } from "./file_storage.ts";
 export { MemoryStorage } from "./memory_storage.ts";
 export type { RecoveryReport } from "./open.ts";
 export { Range } from "./range.ts";
+export type { Reads } from "./reads.ts";
 export { Snapshot } from "./snapshot.ts";
 export type { LevelStats, TreeStats } from "./stats.ts";
 export type {

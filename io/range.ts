@@ -53,7 +53,11 @@ export class Range extends Iterator<Entry> implements Disposable {
     this.#reversed = reversed;
   }
 
-  /** Makes a range over a part of a state. */
+  /**
+   * Makes a range over a part of a state.
+   *
+   * @internal
+   */
   static of(engine: Engine, state: TreeState, interval: Interval, options: RangeOptions): Range {
     const lower = interval.lower < state.emptyBelow ? state.emptyBelow : interval.lower;
     const { emptyFrom } = state;

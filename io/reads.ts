@@ -16,15 +16,27 @@ import { Range } from "./range.ts";
 
 /** What can be read of a tree or a snapshot. */
 export abstract class Reads {
-  /** The engine behind it. */
+  /**
+   * The engine behind it.
+   *
+   * @internal
+   */
   protected readonly engine: Engine;
 
-  /** Reads through an engine. */
+  /**
+   * Reads through an engine.
+   *
+   * @internal
+   */
   protected constructor(engine: Engine) {
     this.engine = engine;
   }
 
-  /** The state that is read; throws if it may not be read any more. */
+  /**
+   * The state that is read; throws if it may not be read any more.
+   *
+   * @internal
+   */
   protected abstract readState(): TreeState;
 
   /**
@@ -52,7 +64,11 @@ export abstract class Reads {
     return this.valueAt(toKey(key));
   }
 
-  /** Returns a copy of the value of a byte string. */
+  /**
+   * Returns a copy of the value of a byte string.
+   *
+   * @internal
+   */
   protected valueAt(key: string): Bytes | undefined {
     const found = lookup(this.readState(), key, this.engine.readers);
     return found === undefined ? undefined : COPY_OUT.copy(found.bytes, found.start, found.end);

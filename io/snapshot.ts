@@ -36,7 +36,11 @@ export class Snapshot extends Reads implements Disposable {
   readonly #pin: Pin;
   #open = true;
 
-  /** Snapshots are made by `tree.snapshot()`. */
+  /**
+   * Snapshots are made by `tree.snapshot()`.
+   *
+   * @internal
+   */
   constructor(engine: Engine) {
     super(engine);
     this.#state = engine.state;
@@ -44,7 +48,11 @@ export class Snapshot extends Reads implements Disposable {
     this.#pin.watch(this);
   }
 
-  /** The state that is read; throws if it may not be read any more. */
+  /**
+   * The state that is read; throws if it may not be read any more.
+   *
+   * @internal
+   */
   protected override readState(): TreeState {
     if (!this.#open) throw new ClosedError("Cannot read the snapshot: it is closed");
     if (this.engine.isClosed) {

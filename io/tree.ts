@@ -88,7 +88,11 @@ export class Tree extends Reads implements AsyncDisposable {
     return new Tree(engine, recovery);
   }
 
-  /** The state that is read; throws if it may not be read any more. */
+  /**
+   * The state that is read; throws if it may not be read any more.
+   *
+   * @internal
+   */
   protected override readState(): TreeState {
     return this.engine.state;
   }

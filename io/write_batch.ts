@@ -30,7 +30,11 @@ export class Batch {
   #builder: BatchBuilder | undefined = new BatchBuilder(CHUNK_BYTES);
   #length = 0;
 
-  /** Batches are made by `tree.batch()`. */
+  /**
+   * Batches are made by `tree.batch()`.
+   *
+   * @internal
+   */
   constructor(commit: (batch: EncodedBatch) => void) {
     this.#commit = commit;
   }

@@ -115,6 +115,21 @@ Deno.test("an empty batch has its bytes too, where the chunk is full as well", (
   }
 });
 
+Deno.test("a batch that was looked at can be added to, and looked at again", () => {
+  for (const chunkBytes of [40, 64, 4096]) {
+    const builder = new BatchBuilder(chunkBytes);
+    builder.put("a", "1");
+    assertEquals(plain(decoded(builder.peek())), [[PUT, "a", [0x31]]]);
+    builder.put("b", "22");
+    assertEquals(builder.length, 2);
+    assertEquals(builder.peek(), builder.peek());
+    const batch = builder.finish();
+    assertEquals(plain(decoded(batch)), [[PUT, "a", [0x31]], [PUT, "b", [0x32, 0x32]]]);
+    assertEquals(plain(batch.operations), plain(decoded(batch)));
+    assertEquals(builder.length, 0);
+  }
+});
+
 Deno.test("strings of every length and kind are stored as their UTF-8 bytes", () => {
   const texts = ["", "x", "é", "\u{1f44d}", "\0", "ascii and é"];
   for (const length of [31, 32, 33, 4_095, 4_096, 4_097, 10_000]) {

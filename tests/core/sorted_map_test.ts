@@ -3,7 +3,6 @@ import { assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import {
   emptySortedMap,
-  MapCursor,
   mapDelete,
   mapFirst,
   mapGet,
@@ -11,6 +10,7 @@ import {
   mapPut,
   newOwner,
 } from "../../core/sorted_map.ts";
+import { MapCursor } from "../../core/map_cursor.ts";
 import type { Owner, SortedMap, SortedMapNode } from "../../core/sorted_map.ts";
 
 type Model<V> = readonly (readonly [key: string, value: V])[];
