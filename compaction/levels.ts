@@ -61,7 +61,7 @@ const LEVEL_COUNT = 7;
  *   writtenAt: 0, seqnoMin: 1, seqnoMax: 40, busy: false,
  * };
  * const levels = Levels.from([segment, { ...segment, id: 2, level: 1 }]);
- * assertEquals(levels.levels[1].map((one) => one.id), [2]);
+ * assertEquals(levels.levels[1]?.map((one) => one.id), [2]);
  * ```
  */
 export class Levels {

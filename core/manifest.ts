@@ -122,7 +122,7 @@ export function scanManifest(file: Uint8Array, id: number): ManifestScan {
     version,
     closed: tail === undefined && records.at(-1)!.kind === RECORD_CLOSING,
     tail,
-    durable: Math.max(durableOf(records), version.flushedSeqno),
+    durable: Math.max(durableOf(records), durableOf(behind), version.flushedSeqno),
     validBytes: records.at(-1)!.end,
     snapshotBytes: records[0]!.end - records[0]!.start + RECORD_HEADER_BYTES,
   };
