@@ -27,6 +27,9 @@ const NO_CACHE = new BlockCache({ capacity: 0 });
 /** A task reads its inputs front to back, one file for each run at a time. */
 const OPEN_FILES_MAX = 64;
 
+/** Inputs are read this many bytes at a time: 64 blocks for one call and one buffer. */
+const WINDOW_BYTES = 256 * 1024;
+
 /**
  * Runs a task in the calling thread, with file handles of its own.
  *
@@ -35,7 +38,7 @@ const OPEN_FILES_MAX = 64;
  */
 export function runInline(task: Task, storage: Storage, codecs: Codecs): TaskResult {
   const writer = new SegmentWriter(storage);
-  const readers = new SegmentReaders(storage, NO_CACHE, codecs, OPEN_FILES_MAX);
+  const readers = new SegmentReaders(storage, NO_CACHE, codecs, OPEN_FILES_MAX, WINDOW_BYTES);
   try {
     const outputs = rewrite(task, readers, codecs[task.encoding.compression], writer);
     writer.finish();

@@ -54,6 +54,12 @@ interface OpenSegment {
   filter: Uint8Array | undefined;
 }
 
+/** Bytes of a segment that were read ahead. */
+interface Window {
+  readonly start: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
 /** The parts of a handle's segments. */
 export class SegmentReaders implements SegmentSource {
   readonly #storage: Storage;
@@ -61,6 +67,9 @@ export class SegmentReaders implements SegmentSource {
   readonly #codecs: Codecs;
   readonly #openFilesMax: number;
   readonly #segments: Map<SegmentId, OpenSegment> = new Map();
+  readonly #windowBytes: number;
+  /** Pieces of data that were read ahead, where reading is known to be front to back. */
+  readonly #windows: Map<SegmentId, Window> = new Map();
   /** Open files, the one that was opened longest ago first. */
   readonly #files: Map<SegmentId, StorageFile> = new Map();
   /** How often it was asked, and what for. */
@@ -72,8 +81,9 @@ export class SegmentReaders implements SegmentSource {
     blockBytes: 0,
   };
 
-  /** Reads from `storage`; opens nothing yet. */
-  constructor(storage: Storage, cache: BlockCache, codecs: Codecs, openFilesMax: number) {
+  /** Reads from `storage`; opens nothing yet. With `windowBytes` blocks are read ahead, so many bytes at a time. */
+  constructor(storage: Storage, cache: BlockCache, codecs: Codecs, openFilesMax: number, windowBytes = 0) {
+    this.#windowBytes = windowBytes;
     this.#storage = storage;
     this.#cache = cache;
     this.#codecs = codecs;
@@ -130,7 +140,10 @@ export class SegmentReaders implements SegmentSource {
     const offset = index.offset(i);
     const length = index.offset(i + 1) - offset;
     this.counts.blockBytes += length;
-    const block = new Block(this.#frame(meta, segment, offset, length, FRAME_DATA));
+    const frame = this.#windowBytes > 0
+      ? this.#readAhead(meta, offset, length, segment.footer.filterOffset)
+      : readWhole(this.#file(meta.id), offset, length);
+    const block = new Block(decodeFrame(frame, FRAME_DATA, this.#codecs, segment.seed, offset, segment.name));
     if (block.count === 0) {
       throw new CorruptionError(`Cannot read block at byte ${offset} of "${segment.name}": it is empty`, {
         file: segment.name,
@@ -192,6 +205,19 @@ export class SegmentReaders implements SegmentSource {
   ): Uint8Array<ArrayBuffer> {
     const bytes = readWhole(this.#file(meta.id), offset, length);
     return decodeFrame(bytes, type, this.#codecs, segment.seed, offset, segment.name);
+  }
+
+  /** Returns a frame out of a piece that reaches beyond it; the piece before goes. */
+  #readAhead(meta: SegmentMeta, offset: number, length: number, dataEnd: number): Uint8Array<ArrayBuffer> {
+    let window = this.#windows.get(meta.id);
+    if (window === undefined || offset < window.start || offset + length > window.start + window.bytes.length) {
+      const wanted = Math.max(length, Math.min(this.#windowBytes, dataEnd - offset));
+      window = { start: offset, bytes: readWhole(this.#file(meta.id), offset, wanted) };
+      this.#windows.set(meta.id, window);
+    }
+    const at = offset - window.start;
+    if (offset + length === dataEnd) this.#windows.delete(meta.id);
+    return window.bytes.subarray(at, at + length);
   }
 
   #file(id: SegmentId): StorageFile {
