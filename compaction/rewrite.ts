@@ -79,7 +79,7 @@ export function rewrite(
 }
 
 function cursorsOf(task: Task, source: SegmentSource): Cursor[] {
-  if (task.kind === "flush") return [new MemtableCursor(task.memtable.map)];
+  if (task.kind === "flush") return [new MemtableCursor(task.memtable)];
   return task.inputs.map((run) => new RunCursor(run, source));
 }
 

@@ -86,6 +86,7 @@ export class Block {
     this.count = count;
     this.#wide = wide;
     this.#keyBytes = flags & KEYS_ALIKE ? readU16(bytes, at) : -1;
+    if (this.#keyBytes === 0 && count > 1) throw notABlock("its keys are all the same");
     this.#keyEnds = at;
     at += flags & KEYS_ALIKE ? 2 : count * (wide ? 4 : 2);
     this.#valueBytes = flags & VALUES_ALIKE ? readU32(bytes, at) : -1;
@@ -187,7 +188,7 @@ export class Block {
 
   /** Returns the index of the entry with this key, or -1. Cost: one pass over the tags, then usually one key. */
   find(key: string, tag: number): number {
-    if (this.#comparePrefix(key) !== 0 || key.length < this.prefixBytes) return -1;
+    if (this.#comparePrefix(key) !== 0) return -1;
     if (this.#tags < 0) {
       const at = this.seek(key);
       return at < this.count && this.#compareRest(key, at) === 0 ? at : -1;

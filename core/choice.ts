@@ -81,8 +81,8 @@ function checkDestination(
   if (!Number.isInteger(destLevel) || destLevel < 0 || destLevel >= levelCount) {
     return `there is no level ${destLevel}`;
   }
-  if (choice.kind === "merge" && !(Number(targetSize) >= TARGET_BYTES_MIN)) {
-    return `a target size of ${targetSize} bytes is below ${TARGET_BYTES_MIN}`;
+  if (choice.kind === "merge" && !(typeof targetSize === "number" && targetSize >= TARGET_BYTES_MIN)) {
+    return `a target size of ${targetSize} is not a number of at least ${TARGET_BYTES_MIN} bytes`;
   }
   const segments = runs.flatMap((run) => run.segments);
   const place = placeFor(version.runs, ids, destLevel, segments);

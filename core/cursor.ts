@@ -15,9 +15,10 @@
 
 import type { Block } from "./block.ts";
 import { writeKey } from "./bytes.ts";
-import type { MemtableValue } from "./memtable.ts";
+import type { Arena } from "./arena.ts";
+import type { Memtable } from "./memtable.ts";
+import { TOMBSTONE_POSITION } from "./memtable.ts";
 import type { SegmentIndex } from "./segment.ts";
-import type { SortedMap } from "./sorted_map.ts";
 import { MapCursor } from "./map_cursor.ts";
 import type { Run, SegmentMeta } from "./version.ts";
 import { firstSegmentEndingAtOrAfter } from "./version.ts";
@@ -73,12 +74,14 @@ export abstract class Cursor {
 
 /** A cursor over a memtable. */
 export class MemtableCursor extends Cursor {
-  readonly #map: MapCursor<MemtableValue>;
+  readonly #map: MapCursor<number>;
+  readonly #arena: Arena;
 
   /** Stands on nothing until it is sent somewhere. */
-  constructor(map: SortedMap<MemtableValue>) {
+  constructor(memtable: Memtable) {
     super();
-    this.#map = new MapCursor(map);
+    this.#map = new MapCursor(memtable.map);
+    this.#arena = memtable.arena;
   }
 
   /** Goes to the first entry. */
@@ -123,11 +126,17 @@ export class MemtableCursor extends Cursor {
     const key = this.#map.key;
     this.reserveKey(key.length);
     writeKey(key, this.key, 0);
-    const value = this.#map.value;
-    this.isTombstone = value === null;
-    this.value = value ?? NO_BYTES;
-    this.valueStart = 0;
-    this.valueEnd = this.value.length;
+    const position = this.#map.value;
+    this.isTombstone = position === TOMBSTONE_POSITION;
+    if (this.isTombstone) {
+      this.value = NO_BYTES;
+      this.valueStart = this.valueEnd = 0;
+      return;
+    }
+    const { bytes, start, end } = this.#arena.valueAt(position);
+    this.value = bytes;
+    this.valueStart = start;
+    this.valueEnd = end;
   }
 }
 

@@ -14,9 +14,11 @@
  * @module
  */
 
+import type { Found } from "./arena.ts";
 import type { SegmentSource } from "./cursor.ts";
 import { hashKey, tagOf } from "./filter.ts";
-import type { Memtable, MemtableValue } from "./memtable.ts";
+import type { Memtable } from "./memtable.ts";
+import { TOMBSTONE_POSITION } from "./memtable.ts";
 import { mapGet } from "./sorted_map.ts";
 import type { Version } from "./version.ts";
 import { segmentFor } from "./version.ts";
@@ -31,31 +33,21 @@ export interface ReadView {
   readonly version: Version;
 }
 
-/** Where the bytes of a value stand. */
-export interface Found {
-  /** The buffer that holds them. */
-  readonly bytes: Uint8Array;
-  /** Where they begin. */
-  readonly start: number;
-  /** Where they end. */
-  readonly end: number;
-}
-
 /** Returns where the value of a key stands, or `undefined` if the key is absent. */
 export function lookup(view: ReadView, key: string, source: SegmentSource): Found | undefined {
   const active = mapGet(view.active.map, key);
-  if (active !== undefined) return found(active);
+  if (active !== undefined) return foundAt(view.active, active);
   if (view.active.clears) return undefined;
   for (const memtable of view.sealed) {
-    const value = mapGet(memtable.map, key);
-    if (value !== undefined) return found(value);
+    const position = mapGet(memtable.map, key);
+    if (position !== undefined) return foundAt(memtable, position);
     if (memtable.clears) return undefined;
   }
   return lookupSegments(view.version, key, source);
 }
 
-function found(value: MemtableValue): Found | undefined {
-  return value === null ? undefined : { bytes: value, start: 0, end: value.length };
+function foundAt(memtable: Memtable, position: number): Found | undefined {
+  return position === TOMBSTONE_POSITION ? undefined : memtable.arena.valueAt(position);
 }
 
 function lookupSegments(version: Version, key: string, source: SegmentSource): Found | undefined {

@@ -6,7 +6,7 @@
  * per write.
  *
  * Invariants:
- * - A value is a view of the journal's bytes; `null` is a tombstone.
+ * - A value is a position in the arena, where the journal's bytes are; {@linkcode TOMBSTONE_POSITION} is a tombstone.
  * - A tombstone is kept only where something older may have the key. Without that nothing is left of a remove, which
  *   keeps a queue's memtable as small as its queue.
  * - `clears` says that everything older is hidden: a memtable that clears needs no tombstones.
@@ -15,13 +15,14 @@
  * @module
  */
 
-import type { Operation } from "./batch.ts";
+import { Arena } from "./arena.ts";
+import type { Batch } from "./batch.ts";
 import { CLEAR, PUT } from "./entry_kind.ts";
 import type { Owner, SortedMap } from "./sorted_map.ts";
 import { emptySortedMap, mapDelete, mapFirst, mapLast, mapPut } from "./sorted_map.ts";
 
-/** A value, or `null` for a tombstone. */
-export type MemtableValue = Uint8Array | null;
+/** What stands for the position of a tombstone. */
+export const TOMBSTONE_POSITION = -1;
 
 /** A journal that a memtable is the fold of. */
 export interface JournalRef {
@@ -35,8 +36,10 @@ export interface JournalRef {
 
 /** What was written since the last flush, sorted. */
 export interface Memtable {
-  /** Newest value of each key. */
-  readonly map: SortedMap<MemtableValue>;
+  /** The position of each key's newest value. */
+  readonly map: SortedMap<number>;
+  /** What positions point into. */
+  readonly arena: Arena;
   /** The journals it is the fold of, oldest first. */
   readonly journals: readonly JournalRef[];
   /** The number of its first batch; 0 while it has none. */
@@ -52,6 +55,7 @@ export interface Memtable {
 /** The memtable of a tree that nothing was written to. */
 export const EMPTY_MEMTABLE: Memtable = {
   map: emptySortedMap(),
+  arena: new Arena(),
   journals: [],
   firstSeqno: 0,
   lastSeqno: 0,
@@ -81,26 +85,29 @@ export interface BatchPlace {
  */
 export function applyBatch(
   memtable: Memtable,
-  operations: readonly Operation[],
+  batch: Pick<Batch, "bytes" | "operations">,
   place: BatchPlace,
   covered: (key: string) => boolean,
   owner?: Owner,
 ): Memtable {
   let { map, clears } = memtable;
-  for (const { kind, key, value } of operations) {
+  const arena = memtable.firstSeqno === 0 ? new Arena() : memtable.arena;
+  const base = arena.baseOf(batch.bytes);
+  for (const { kind, key, at } of batch.operations) {
     if (kind === PUT) {
-      map = mapPut<MemtableValue>(map, key, value, owner);
+      map = mapPut(map, key, base + at, owner);
     } else if (kind === CLEAR) {
       map = emptySortedMap();
       clears = true;
     } else {
       map = !clears && covered(key)
-        ? mapPut<MemtableValue>(map, key, null, owner)
+        ? mapPut(map, key, TOMBSTONE_POSITION, owner)
         : mapDelete(map, key, owner);
     }
   }
   return {
     map,
+    arena,
     journals: withJournal(memtable.journals, place),
     firstSeqno: memtable.firstSeqno === 0 ? place.seqno : memtable.firstSeqno,
     lastSeqno: place.seqno,

@@ -103,7 +103,7 @@ function order(a: Cursor, b: Cursor): number {
 function cursorsOf(view: ReadView, interval: Interval, source: SegmentSource): Cursor[] {
   const cursors: Cursor[] = [];
   for (const memtable of [view.active, ...view.sealed]) {
-    if (memtable.map.size > 0) cursors.push(new MemtableCursor(memtable.map));
+    if (memtable.map.size > 0) cursors.push(new MemtableCursor(memtable));
     if (memtable.clears) return cursors;
   }
   for (const run of view.version.runs) {

@@ -8,6 +8,7 @@
  * @module
  */
 
+export * from "./arena.ts";
 export * from "./batch.ts";
 export * from "./block.ts";
 export * from "./bytes.ts";

@@ -240,7 +240,8 @@ function replayBatch(
   };
   const covered = (key: string): boolean => isCovered({ sealed, version }, key);
   try {
-    return applyBatch(memtable, journalBatch(journal, record), place, covered, newOwner());
+    const batch = { bytes: journal.file, operations: journalBatch(journal, record) };
+    return applyBatch(memtable, batch, place, covered, newOwner());
   } catch (error) {
     if (error instanceof UnsupportedFormatError) throw error;
     const file = fileName("journal", journal.id);

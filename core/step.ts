@@ -114,7 +114,7 @@ function write(state: TreeState, command: Command & { kind: "write" }, options: 
   );
   const active = applyBatch(
     state.active,
-    batch.operations,
+    batch,
     { seqno, journal: journal.id, validBytes, bytes: length },
     (key) => isCovered(state, key),
     batch.operations.length > 1 ? newOwner() : undefined,

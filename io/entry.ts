@@ -8,7 +8,7 @@
  */
 
 import type { Bytes, Value } from "../core/mod.ts";
-import { keyToBytes } from "../core/mod.ts";
+import { checkValue, keyToBytes } from "../core/mod.ts";
 
 /** What an entry needs of its tree. */
 export interface EntryHost {
@@ -49,6 +49,7 @@ export abstract class EntryBase {
 
   /** Writes the value if the key is absent now; returns what the key has then. */
   orInsert(value: Value): Uint8Array {
+    checkValue(value);
     return this.orInsertWithKey(() => value);
   }
 
@@ -59,12 +60,14 @@ export abstract class EntryBase {
 
   /** Writes what `value` returns for the key if that is absent now; returns what the key has then. */
   orInsertWithKey(value: (key: Uint8Array) => Value): Uint8Array {
+    checkCallback(value);
     const there = this.host.get(this.byteKey);
     return there ?? this.write(this.host.guarded(() => value(this.key)));
   }
 
   /** Writes what `update` returns for the value if the key is there now; returns the entry as it is then. */
   andUpdate(update: (old: Uint8Array) => Value): TreeEntry {
+    checkCallback(update);
     const there = this.host.get(this.byteKey);
     if (there !== undefined) this.write(this.host.guarded(() => update(there)));
     return entryAt(this.host, this.byteKey);
@@ -112,6 +115,13 @@ export class VacantEntry extends EntryBase {
   /** Writes a value, whatever is there now, and returns a copy of it. */
   insert(value: Value): Bytes {
     return this.write(value);
+  }
+}
+
+/** A wrong argument is refused whatever the key has now: a mistake must not wait for the rarer case. */
+function checkCallback(callback: unknown): void {
+  if (typeof callback !== "function") {
+    throw new TypeError("Cannot use the entry: the callback is not a function");
   }
 }
 

@@ -210,7 +210,9 @@ export class SegmentReaders implements SegmentSource {
   /** Returns a frame out of a piece that reaches beyond it; the piece before goes. */
   #readAhead(meta: SegmentMeta, offset: number, length: number, dataEnd: number): Uint8Array<ArrayBuffer> {
     let window = this.#windows.get(meta.id);
-    if (window === undefined || offset < window.start || offset + length > window.start + window.bytes.length) {
+    if (
+      window === undefined || offset < window.start || offset + length > window.start + window.bytes.length
+    ) {
       const wanted = Math.max(length, Math.min(this.#windowBytes, dataEnd - offset));
       window = { start: offset, bytes: readWhole(this.#file(meta.id), offset, wanted) };
       this.#windows.set(meta.id, window);

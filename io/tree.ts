@@ -174,9 +174,10 @@ export class Tree extends Reads implements AsyncDisposable {
 
   /** Returns an empty batch. */
   batch(): Batch {
+    this.readState();
     return new Batch((batch) => {
       this.engine.checkWritable();
-      this.engine.commit(batch);
+      if (batch.operations.length > 0) this.engine.commit(this.#builder.adopt(batch));
     });
   }
 
@@ -309,8 +310,9 @@ export class Tree extends Reads implements AsyncDisposable {
   }
 
   /** Resolves when a write would not have to wait. */
-  ready(): Promise<void> {
-    return Promise.resolve(this.engine.state).then(() => {});
+  // deno-lint-ignore require-await -- what it throws must come as a rejection
+  async ready(): Promise<void> {
+    this.readState();
   }
 
   /**

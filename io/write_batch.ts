@@ -83,7 +83,7 @@ export class Batch {
    */
   commit(): void {
     const builder = this.#open();
-    if (builder.length > 0) this.#commit(builder.peek());
+    this.#commit(builder.peek());
     this.#builder = undefined;
   }
 
