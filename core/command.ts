@@ -37,9 +37,10 @@ export type Command =
     readonly now: number;
   }
   | {
-    /** Time has passed: retry what failed, ask the strategy again. `force` does not wait for a pause to end. */
+    /** Time has passed: retry what failed. `force` does not wait for a pause to end, `ask` asks the strategy again. */
     readonly kind: "tick";
     readonly force: boolean;
+    readonly ask: boolean;
     readonly now: number;
   }
   | {

@@ -19,7 +19,7 @@
 import { checksum, placeSeed } from "./checksum.ts";
 import type { Codec, Codecs } from "./codec.ts";
 import { CorruptionError, UnsupportedFormatError } from "./errors.ts";
-import { readU16, readU32, writeU32 } from "./little_endian.ts";
+import { readU16, readU32, writeU16, writeU32 } from "./little_endian.ts";
 
 /** The length of a frame's header in bytes. */
 export const FRAME_HEADER_BYTES = 12;
@@ -63,6 +63,7 @@ export function encodeFrame(
   writeU32(frame, 4, rawBytes);
   frame[8] = packed === undefined ? 0 : codec!.id;
   frame[9] = type;
+  writeU16(frame, 10, 0);
   writeU32(frame, 0, checksum(frame, 4, frame.length, placeSeed(fileSeed, offset)));
   return frame;
 }

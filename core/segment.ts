@@ -21,7 +21,7 @@
  * @module
  */
 
-import { keyFromBytes } from "./bytes.ts";
+import { compareKey, keyFromBytes } from "./bytes.ts";
 import { Block, BlockBuilder } from "./block.ts";
 import { checksum, placeSeed } from "./checksum.ts";
 import type { Codec } from "./codec.ts";
@@ -241,6 +241,7 @@ export function decodeFooter(bytes: Uint8Array, fileSeed: number, size: number, 
       file: name,
       offset,
     });
+  if (bytes.length !== FOOTER_BYTES || offset < FILE_HEADER_BYTES) throw damaged("it is cut off");
   if (readU32(bytes, 20) !== checksum(bytes, 0, 20, placeSeed(fileSeed, offset))) {
     throw damaged("it has a bad checksum");
   }
@@ -378,14 +379,15 @@ export class SegmentIndex {
     return low - 1;
   }
 
-  /** Continues the search among separators from `low` on whose heads equal that of `key`. */
+  /** Continues the search among separators from `low` on, the first whose head equals that of `key`. */
   #findAmongSameHead(key: string, low: number, head: number): number {
-    let end = low + 1;
-    while (end < this.count && this.#heads[end] === head) end++;
-    let high = end;
+    const block = this.#block;
+    let high = this.count;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#block.key(middle) <= key) low = middle + 1;
+      const isAtOrBefore = this.#heads[middle]! === head &&
+        compareKey(key, block.bytes, block.keyStart(middle), block.keyEnd(middle)) >= 0;
+      if (isAtOrBefore) low = middle + 1;
       else high = middle;
     }
     return low - 1;

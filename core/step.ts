@@ -60,7 +60,8 @@ export function step(state: TreeState, command: Command, options: StepOptions): 
     }
     case "tick": {
       const failure = command.force ? undefined : state.failure;
-      return schedule({ ...state, askStrategy: true, failure }, options, command.now);
+      const askStrategy = state.askStrategy || command.ask;
+      return schedule({ ...state, askStrategy, failure }, options, command.now);
     }
     case "task_finished":
       return taskFinished(state, command.task, command.outputs, options, command.now);

@@ -77,7 +77,7 @@ export function checkRangeOptions(options: RangeOptions): void {
   const { limit, reverse } = options;
   if (limit !== undefined) {
     if (typeof limit !== "number") throw new TypeError("Cannot read a range: the limit is not a number");
-    if (limit !== Infinity && (!Number.isInteger(limit) || limit < 0)) {
+    if (!Number.isInteger(limit) || limit < 0) {
       throw new RangeError(`Cannot read a range: the limit ${limit} is not a whole number from 0 on`);
     }
   }

@@ -80,6 +80,9 @@ export interface EngineParts {
   readonly clock: () => number;
 }
 
+/** The strategy is asked again after this time at the latest, since it may go by the age of segments. */
+const TICK_MS = 60_000;
+
 /** Runs the step function and does what it says. */
 export class Engine {
   readonly folder: string;
@@ -103,6 +106,8 @@ export class Engine {
   #running = false;
   /** Whether a callback of the user's is running, from which nothing may be written. */
   #inCallback = false;
+  #tickTimer: ReturnType<typeof setTimeout> | undefined;
+  #tickedAt: number;
   #closing: Promise<void> | undefined;
   #closed = false;
 
@@ -120,6 +125,7 @@ export class Engine {
       CODECS,
       parts.config.maxOpenFiles,
     );
+    this.#tickedAt = parts.clock();
     this.#removals = new Removals(this.#storage, {
       segment: (id) => this.readers.forget(id),
       journal: (id) => this.#journals.forget(id),
@@ -203,6 +209,7 @@ export class Engine {
    */
   commit(batch: Batch, pop?: "first" | "last"): void {
     const now = this.#parts.clock();
+    if (Math.abs(now - this.#tickedAt) >= TICK_MS || this.#isRetryDue(now)) this.#tickNow(now);
     if (this.#state.sealed.length > 0) this.#relieve(now);
     if (this.#state.journal === undefined) this.#dispatch({ kind: "open_journal" });
     this.#dispatch({ kind: "write", batch, pop, now });
@@ -213,7 +220,7 @@ export class Engine {
   /** Throws what keeps sealed memtables from being flushed, if there are too many to go on. */
   #relieve(now: number): void {
     if (pressureOf(this.#state).level === "go") return;
-    this.#dispatch({ kind: "tick", force: true, now });
+    this.#dispatch({ kind: "tick", force: true, ask: false, now });
     if (pressureOf(this.#state).level === "go") return;
     throw this.#state.failure?.error ?? this.#poisonedError();
   }
@@ -234,9 +241,34 @@ export class Engine {
     if (this.#state.failure !== undefined) throw this.#state.failure.error;
   }
 
-  /** Asks the strategy and retries what failed; called once when the tree is opened. */
-  tick(): void {
-    this.#dispatch({ kind: "tick", force: false, now: this.#parts.clock() });
+  /** Begins the life of a tree that was opened for writing: asks the strategy, now and then again. */
+  begin(): void {
+    this.#tickNow(this.#parts.clock(), true);
+  }
+
+  /** Retries what failed if its pause is over, asks the strategy if a minute is, and sees to it that this happens again. */
+  #tickNow(now: number, ask: boolean = Math.abs(now - this.#tickedAt) >= TICK_MS): void {
+    if (ask) this.#tickedAt = now;
+    this.#dispatch({ kind: "tick", force: false, ask, now });
+    this.#armTick();
+  }
+
+  #isRetryDue(now: number): boolean {
+    const { failure } = this.#state;
+    return failure !== undefined && failure.work !== "strategy" && failure.retryAt <= now;
+  }
+
+  /** Arms the timer for the next tick: in a minute, or when the pause after a failure is over. */
+  #armTick(): void {
+    clearTimeout(this.#tickTimer);
+    const { failure } = this.#state;
+    const isRetried = failure !== undefined && failure.work !== "strategy";
+    const pause = isRetried ? Math.min(TICK_MS, failure.retryAt - this.#parts.clock()) : TICK_MS;
+    const timer = setTimeout(() => {
+      if (!this.#closed && this.#state.poisoned === undefined) this.#tickNow(this.#parts.clock());
+    }, Math.max(pause, 1));
+    Deno.unrefTimer(timer);
+    this.#tickTimer = timer;
   }
 
   #dispatch(command: Command): void {
@@ -344,6 +376,7 @@ export class Engine {
   }
 
   async #close(): Promise<void> {
+    clearTimeout(this.#tickTimer);
     try {
       await this.#durability.stop();
       if (!this.config.readOnly) this.#finishWork();
@@ -359,7 +392,7 @@ export class Engine {
 
   #finishWork(): void {
     if (this.#state.poisoned === undefined) {
-      this.#dispatch({ kind: "tick", force: true, now: this.#parts.clock() });
+      this.#dispatch({ kind: "tick", force: true, ask: true, now: this.#parts.clock() });
       this.#durability.passNow();
       this.#writeClosing();
       this.#removals.run();

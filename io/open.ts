@@ -223,6 +223,7 @@ function createTree(
     locks: [lock],
     clock,
   });
+  engine.begin();
   return {
     engine,
     recovery: {
@@ -315,8 +316,8 @@ function recoverTree(
       locks: [lock],
       clock,
     });
+    engine.begin();
     if (plan.journals.length > LIVE_JOURNALS_MAX) engine.seal();
-    else engine.tick();
     return { engine, recovery: reportOf(planned, orphans) };
   } catch (error) {
     writer.close();

@@ -24,6 +24,7 @@ import {
   FRAME_DATA,
   FRAME_FILTER,
   FRAME_INDEX,
+  NotFoundError,
   SegmentIndex,
 } from "../core/mod.ts";
 import type { FrameType } from "../core/mod.ts";
@@ -225,13 +226,38 @@ export class SegmentReaders implements SegmentSource {
   #file(id: SegmentId): StorageFile {
     const open = this.#files.get(id);
     if (open !== undefined) return open;
-    if (this.#files.size >= this.#openFilesMax) {
-      const [oldest, file] = this.#files.entries().next().value!;
-      file.close();
-      this.#files.delete(oldest);
-    }
-    const file = this.#storage.openRead(fileName("segment", id));
+    if (this.#files.size >= this.#openFilesMax) this.#closeOldest();
+    const file = this.#openFile(fileName("segment", id));
     this.#files.set(id, file);
     return file;
   }
+
+  #closeOldest(): void {
+    const [id, file] = this.#files.entries().next().value!;
+    file.close();
+    this.#files.delete(id);
+  }
+
+  /** Opens a file; where the process may hold no more of them, one after the other is given up for it. */
+  #openFile(name: string): StorageFile {
+    for (;;) {
+      try {
+        return this.#storage.openRead(name);
+      } catch (error) {
+        if (error instanceof NotFoundError) {
+          throw new CorruptionError(`Cannot read "${name}": the manifest lists it, but it is missing`, {
+            file: name,
+            cause: error,
+          });
+        }
+        if (!isOutOfHandles(error) || this.#files.size === 0) throw error;
+        this.#closeOldest();
+      }
+    }
+  }
+}
+
+function isOutOfHandles(error: unknown): boolean {
+  const code = ((error as Error).cause as { readonly code?: unknown } | undefined)?.code;
+  return code === "EMFILE" || code === "ENFILE";
 }

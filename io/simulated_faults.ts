@@ -1,0 +1,131 @@
+/**
+ * Rules by which operations of a simulated storage fail.
+ *
+ * A rule waits for the n-th operation that fits it and makes that one fail, or that one and all later ones. What a failure
+ * does beside throwing:
+ *
+ * - Most operations are not done at all.
+ * - An append may get some bytes in first, as on a disk that fills up: it is short, and the next one throws.
+ * - A failed sync gives up what it covered (`simulated_disk.ts`).
+ * - A `"short"` one does not throw: it reads or writes at least a byte, and less than it was asked for.
+ *
+ * Every rule counts what it did, so that a test can tell "the fault was swallowed" from "the fault never happened".
+ *
+ * @module
+ */
+
+/** What a storage is asked to do. */
+export type SimulatedOperationKind =
+  | "open"
+  | "list"
+  | "create"
+  | "openRead"
+  | "rename"
+  | "remove"
+  | "syncFolder"
+  | "lock"
+  | "append"
+  | "readAt"
+  | "size"
+  | "truncate"
+  | "sync";
+
+/** One operation of a simulated storage, as a value. */
+export interface SimulatedOperation {
+  /** What was asked for. */
+  readonly kind: SimulatedOperationKind;
+  /** The file; empty for the folder. */
+  readonly file: string;
+  /** The name that a rename gives; otherwise empty. */
+  readonly to: string;
+  /** Where in the file, in bytes. */
+  readonly position: number;
+  /** How many bytes it is about. */
+  readonly bytes: number;
+  /** What a rule did to it; empty if none did. */
+  readonly fault: FaultKind | "";
+}
+
+/** How an operation fails: an error of the operating system, or a transfer that is short. */
+export type FaultKind = "EIO" | "ENOSPC" | "EMFILE" | "EACCES" | "short";
+
+/** Which operations fail, and how. */
+export interface FaultRule {
+  /** Which operations; all if not given. */
+  readonly operation?: SimulatedOperationKind | readonly SimulatedOperationKind[];
+  /** Which files, by name; all, and the folder, if not given. */
+  readonly file?: string | RegExp;
+  /** Which of the operations that fit fails first, counted from 1; 1 if not given. */
+  readonly nth?: number;
+  /** Whether all later ones fail too; `false` if not given. */
+  readonly sticky?: boolean;
+  /** How; `"EIO"` if not given. */
+  readonly error?: FaultKind;
+  /** How many bytes appends still get in before one throws; 0 if not given. */
+  readonly bytes?: number;
+}
+
+/** A rule at work. */
+export interface Fault {
+  /** How often it made an operation fail or fall short. */
+  readonly count: number;
+  /** Ends it. */
+  heal(): void;
+}
+
+/** What becomes of an operation. */
+export interface Verdict {
+  /** How it fails; empty if it does not. */
+  readonly fault: FaultKind | "";
+  /** How many bytes it transfers at most before that. */
+  readonly bytes: number;
+}
+
+/** One rule, and what it has seen and done. */
+export class ActiveFault implements Fault {
+  readonly #rule: FaultRule;
+  #seen = 0;
+  #left: number;
+  #healed = false;
+  count = 0;
+
+  /** Begins to count. */
+  constructor(rule: FaultRule) {
+    this.#rule = rule;
+    this.#left = rule.bytes ?? 0;
+  }
+
+  heal(): void {
+    this.#healed = true;
+  }
+
+  /** Returns what becomes of an operation, or `undefined` if the rule lets it pass. */
+  judge(operation: Omit<SimulatedOperation, "fault">): Verdict | undefined {
+    if (this.#healed || !this.#fits(operation)) return undefined;
+    this.#seen += 1;
+    const { nth = 1, error = "EIO", sticky = false } = this.#rule;
+    if (this.#seen < nth) return undefined;
+    if (error !== "short" && operation.kind === "append" && this.#left > 0) {
+      return this.#lastBytes(operation.bytes, error);
+    }
+    this.count += 1;
+    if (!sticky) this.#healed = true;
+    return { fault: error, bytes: 0 };
+  }
+
+  /** Lets the last bytes in; an append that they are enough for passes. */
+  #lastBytes(bytes: number, error: FaultKind): Verdict | undefined {
+    const taken = Math.min(this.#left, bytes);
+    this.#left -= taken;
+    if (taken === bytes) return undefined;
+    return { fault: error, bytes: taken };
+  }
+
+  #fits({ kind, file, to, bytes }: Omit<SimulatedOperation, "fault">): boolean {
+    const { operation, file: wanted, error } = this.#rule;
+    if (operation !== undefined && ![operation].flat().includes(kind)) return false;
+    if (error === "short" && (bytes < 2 || (kind !== "append" && kind !== "readAt"))) return false;
+    if (wanted === undefined) return true;
+    return [file, to].some((name) => typeof wanted === "string" ? name === wanted : wanted.test(name));
+  }
+}

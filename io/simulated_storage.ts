@@ -1,0 +1,504 @@
+/**
+ * A storage that can lose power, fail and rot, and does all of it by a seed.
+ *
+ * ```text
+ * crash()   what a power cut at this moment may have left       kill()   what is left when only the process dies
+ * fail()    operations that fail from now on                    flip()   and its like: damage to what is there
+ * ```
+ *
+ * It keeps to the port (`storage.ts`) and is as mean as the port allows: a file that was not synced may come back torn
+ * or not at all, a name that the folder was not synced for may be missing, and bytes of a failed sync are gone even if a
+ * later sync succeeds. Code that survives here has not relied on luck.
+ *
+ * This file is the port and what tests do with it; `simulated_disk.ts` keeps what is durable apart from what is
+ * seen, `simulated_crash.ts` makes outcomes, `simulated_faults.ts` judges operations.
+ *
+ * Invariant: all that happens follows from the seed and the calls; there is no clock and no other chance.
+ *
+ * @module
+ */
+
+import { AlreadyExistsError, LockedError, NotFoundError } from "../core/errors.ts";
+import { Sampler, SeededRandom } from "./simulated_choices.ts";
+import type { Image } from "./simulated_crash.ts";
+import { crashImage, crashImages, survivingBytes, survivingNames } from "./simulated_crash.ts";
+import type { CrashProfile, Inode } from "./simulated_disk.ts";
+import { SimulatedDisk } from "./simulated_disk.ts";
+import type { Fault, FaultKind, FaultRule, SimulatedOperation, Verdict } from "./simulated_faults.ts";
+import { ActiveFault } from "./simulated_faults.ts";
+import type {
+  Storage,
+  StorageEntry,
+  StorageFile,
+  StorageLock,
+  StorageOpened,
+  StorageOpenOptions,
+} from "./storage.ts";
+import {
+  checkCut,
+  checkName,
+  checkPosition,
+  checkSpan,
+  closedHandle,
+  readOnlyHandle,
+} from "./storage_checks.ts";
+import { systemError } from "./system_error.ts";
+
+export type { CrashProfile, Fault, FaultKind, FaultRule, SimulatedOperation };
+export type { SimulatedOperationKind } from "./simulated_faults.ts";
+export type { Storage, StorageEntry, StorageFile, StorageLock, StorageOpened, StorageOpenOptions };
+
+/** How a {@linkcode SimulatedStorage} behaves. */
+export interface SimulatedStorageOptions {
+  /** What everything follows from; 1 if not given. */
+  readonly seed?: number;
+  /**
+   * What a power cut may do to what was not synced; `"strict"` if not given.
+   *
+   * - `"prefix"`: changes survive in the order they were made, up to some byte; a sync of anything makes all durable.
+   * - `"strict"`: any of them survive, in any order; a sync makes durable what the port says and nothing else.
+   * - `"garbage"`: as strict, and bytes that did not reach the disk may be anything.
+   */
+  readonly profile?: CrashProfile;
+}
+
+/** What is told of each operation before it is done. */
+export type OperationListener = (operation: SimulatedOperation) => void;
+
+const SEED = 1;
+
+/**
+ * A storage in memory that can lose power and fail, for tests.
+ *
+ * It needs no permission. A crash gives a new storage and leaves this one as it is, so that one run of a test can be crashed at
+ * every operation.
+ *
+ * Cost: what a `MemoryStorage` costs, twice, and the log of all operations.
+ *
+ * @example Usage
+ * ```ts
+ * import { Tree } from "@lsm/tree";
+ * import { SimulatedStorage } from "@lsm/tree/testing";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const storage = new SimulatedStorage({ seed: 7, profile: "garbage" });
+ * const tree = await Tree.open("data", { storage });
+ * tree.insert("a", "1");
+ * await tree.flush();
+ * tree.insert("b", "2");
+ *
+ * for (const crashed of storage.crashes(20)) {
+ *   await using recovered = await Tree.open("data", { storage: crashed });
+ *   assert(recovered.containsKey("a")); // was flushed; "b" may be there or not
+ * }
+ *
+ * storage.fail({ operation: "append", error: "ENOSPC", sticky: true });
+ * try {
+ *   tree.insert("c", "3");
+ * } catch (error) {
+ *   assertEquals((error as { code?: string }).code, "NO_SPACE");
+ * }
+ * storage.heal();
+ * await tree.close();
+ * ```
+ */
+export class SimulatedStorage implements Storage {
+  /** Always `"simulated"`: background work runs inline. */
+  readonly kind: string = "simulated";
+  /** What a power cut may do. */
+  readonly profile: CrashProfile;
+  readonly #random: SeededRandom;
+  readonly #log: SimulatedOperation[] = [];
+  readonly #listeners: Set<OperationListener> = new Set();
+  #disk: SimulatedDisk;
+  #faults: ActiveFault[] = [];
+  #handles = 0;
+  #locks = 0;
+
+  /** Makes a storage that was never created in. */
+  constructor(options: SimulatedStorageOptions = {}) {
+    const { seed = SEED, profile = "strict" } = options;
+    this.profile = profile;
+    this.#random = new SeededRandom(seed);
+    this.#disk = new SimulatedDisk(profile);
+  }
+
+  #next(disk: SimulatedDisk, seed = this.#random.below(2 ** 32)): SimulatedStorage {
+    const next = new SimulatedStorage({ seed, profile: this.profile });
+    next.#disk = disk;
+    return next;
+  }
+
+  #afterCrash(image: Image, seed?: number): SimulatedStorage {
+    if (!this.#disk.exists) return this.#next(new SimulatedDisk(this.profile), seed);
+    const disk = SimulatedDisk.of(this.profile, image);
+    this.#disk.leave(disk);
+    return this.#next(disk, seed);
+  }
+
+  /**
+   * Returns what a power cut at this moment may have left, as a storage of its own; this one goes on.
+   *
+   * @param seed Which outcome; if not given, the next one by the seed of the storage.
+   */
+  crash(seed: number = this.#random.below(2 ** 32)): SimulatedStorage {
+    const random = new SeededRandom(seed);
+    return this.#afterCrash(crashImage(this.#disk, new Sampler(random), random), seed);
+  }
+
+  /**
+   * Gives what a power cut at this moment may have left: every outcome if there are at most `limit`, else a sample of
+   * that many, no two the same.
+   *
+   * @param limit How many at most.
+   */
+  *crashes(limit: number): Generator<SimulatedStorage, void> {
+    for (const image of crashImages(this.#disk, limit, this.#random)) yield this.#afterCrash(image);
+  }
+
+  /**
+   * Returns what is left if the process dies at this moment and nothing else happens: all that was written. It may still be lost
+   * in a later power cut. This one goes on.
+   */
+  kill(): SimulatedStorage {
+    return this.#next(this.#disk.fork());
+  }
+
+  /**
+   * Makes operations fail from now on.
+   *
+   * @param rule Which ones, and how.
+   * @returns How often it did, and how to end it.
+   */
+  fail(rule: FaultRule): Fault {
+    const fault = new ActiveFault(rule);
+    this.#faults.push(fault);
+    return fault;
+  }
+
+  /** Ends all rules of {@linkcode fail}. */
+  heal(): void {
+    this.#faults = [];
+  }
+
+  /**
+   * Calls a function before each operation, which has not happened then.
+   *
+   * @param listener What to call; what it throws is thrown by the operation.
+   * @returns Ends it.
+   */
+  watch(listener: OperationListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** All operations so far; equal for equal seeds and calls. */
+  get log(): readonly SimulatedOperation[] {
+    return this.#log;
+  }
+
+  /** How many files are open. */
+  get openHandles(): number {
+    return this.#handles;
+  }
+
+  /** How many locks are held. */
+  get heldLocks(): number {
+    return this.#locks;
+  }
+
+  /** Notes an operation, and what becomes of it. */
+  #judge(kind: SimulatedOperation["kind"], file: string, to = "", position = 0, bytes = 0): Verdict {
+    for (const listener of this.#listeners) listener({ kind, file, to, position, bytes, fault: "" });
+    let verdict: Verdict = { fault: "", bytes };
+    for (const fault of this.#faults) {
+      const found = fault.judge({ kind, file, to, position, bytes });
+      if (verdict.fault === "" && found !== undefined) verdict = found;
+    }
+    if (verdict.fault === "short") verdict = { fault: "short", bytes: 1 + this.#random.below(bytes - 1) };
+    this.#log.push({ kind, file, to, position, bytes, fault: verdict.fault });
+    return verdict;
+  }
+
+  #refuse(fault: FaultKind, action: string, file?: string): never {
+    const error = Object.assign(new Error(`${fault}, simulated`), { code: fault });
+    throw systemError(error, { action, file, folder: "" });
+  }
+
+  #pass(kind: SimulatedOperation["kind"], action: string, file = "", to = ""): void {
+    const { fault } = this.#judge(kind, file, to);
+    if (fault !== "") this.#refuse(fault, action, file || undefined);
+  }
+
+  /**
+   * Gets the storage ready; the first call with `create` is what makes it exist, and survives at once.
+   *
+   * @param options How to open it.
+   * @returns Whether this call created it. There are no notes.
+   * @throws {NotFoundError} If it was never created, and `create` is false or `readOnly` true.
+   */
+  open(options: StorageOpenOptions): StorageOpened {
+    this.#pass("open", "open the simulated storage");
+    if (this.#disk.exists) return { created: false, notes: [] };
+    if (!options.create || options.readOnly) {
+      throw new NotFoundError("Cannot open the simulated storage: nothing was created in it yet");
+    }
+    this.#disk.exists = true;
+    return { created: true, notes: [] };
+  }
+
+  /** Lists all files. */
+  list(): StorageEntry[] {
+    const { seen } = this.#existing();
+    this.#pass("list", "list the simulated storage");
+    return Array.from(seen, ([name, inode]) => ({ name, size: inode.seen.length, isFile: true }));
+  }
+
+  /**
+   * Creates a new empty file for appending and reading.
+   *
+   * @param name The name of the file.
+   * @returns A handle that appends and reads.
+   * @throws {AlreadyExistsError} If the name is taken.
+   */
+  create(name: string): StorageFile {
+    checkName(name);
+    const disk = this.#existing();
+    this.#pass("create", `create "${name}"`, name);
+    if (disk.seen.has(name)) {
+      throw new AlreadyExistsError(`Cannot create "${name}": it exists already`, { file: name });
+    }
+    return this.#handle(name, disk.create(name), true);
+  }
+
+  /**
+   * Opens a file for reading only.
+   *
+   * @param name The name of the file.
+   * @returns A handle that reads; it sees what others append.
+   * @throws {NotFoundError} If there is no such file.
+   */
+  openRead(name: string): StorageFile {
+    checkName(name);
+    this.#existing();
+    this.#pass("openRead", `open "${name}"`, name);
+    return this.#handle(name, this.#named(name, `open "${name}"`), false);
+  }
+
+  /**
+   * Renames a file, replacing a file that has the new name.
+   *
+   * @param from The name it has.
+   * @param to The name it gets.
+   * @throws {NotFoundError} If there is no file `from`.
+   */
+  rename(from: string, to: string): void {
+    const action = `rename "${from}" to "${to}"`;
+    checkName(from);
+    checkName(to);
+    const disk = this.#existing();
+    this.#pass("rename", action, from, to);
+    const inode = this.#named(from, action);
+    disk.name(from === to ? [[to, inode]] : [[from, undefined], [to, inode]]);
+  }
+
+  /**
+   * Removes a file; handles that are open on it go on working.
+   *
+   * @param name The name of the file.
+   * @throws {NotFoundError} If there is no such file.
+   */
+  remove(name: string): void {
+    checkName(name);
+    const disk = this.#existing();
+    this.#pass("remove", `remove "${name}"`, name);
+    this.#named(name, `remove "${name}"`);
+    disk.name([[name, undefined]]);
+  }
+
+  /**
+   * Makes creations, renames and removals so far survive a crash.
+   *
+   * @throws {IoError} If a rule says so; then those that have not survived never will.
+   */
+  syncFolder(): void {
+    const disk = this.#existing();
+    const { fault } = this.#judge("syncFolder", "");
+    if (fault === "") return disk.syncNames(disk.now);
+    disk.giveNames(survivingNames(disk, new Sampler(this.#random)));
+    this.#refuse(fault, "sync the folder");
+  }
+
+  /**
+   * Takes a lock that excludes other handles of the same instance.
+   *
+   * @param name The lock file, which is created unless `mode` is `"shared"`: then a missing one means that there is
+   * nothing to exclude, and no lock is taken.
+   * @param mode `"exclusive"` for a writer, `"shared"` for readers.
+   * @returns The held lock.
+   * @throws {LockedError} If it is held in a way that excludes this one; never waits.
+   */
+  lock(name: string, mode: "exclusive" | "shared"): StorageLock {
+    checkName(name);
+    const disk = this.#existing();
+    this.#pass("lock", `lock "${name}"`, name);
+    let inode = disk.seen.get(name);
+    if (inode === undefined) {
+      if (mode === "shared") return { release: () => {} };
+      inode = disk.create(name);
+    }
+    return this.#takeLock(inode, name, mode);
+  }
+
+  #takeLock(inode: Inode, name: string, mode: "exclusive" | "shared"): StorageLock {
+    if (inode.exclusive || (mode === "exclusive" && inode.shared > 0)) {
+      throw new LockedError(`Cannot lock "${name}": another handle holds it; close that one and try again`, {
+        file: name,
+      });
+    }
+    if (mode === "exclusive") inode.exclusive = true;
+    else inode.shared += 1;
+    this.#locks += 1;
+    let held = true;
+    return {
+      release: () => {
+        if (!held) return;
+        held = false;
+        this.#locks -= 1;
+        if (mode === "exclusive") inode.exclusive = false;
+        else inode.shared -= 1;
+      },
+    };
+  }
+
+  /** Does nothing: the files stay, for the next `open`. */
+  close(): void {}
+
+  /** Returns a copy of the bytes of a file. */
+  contents(name: string): Uint8Array<ArrayBuffer> {
+    return this.#named(name, `read "${name}"`).seen.view.slice();
+  }
+
+  /**
+   * Flips bits of a byte of a file, as rot does. What was not durable yet becomes so first; with all damage.
+   *
+   * @param name The file.
+   * @param offset The byte.
+   * @param mask The bits to flip, 1 to 255.
+   */
+  flip(name: string, offset: number, mask: number): void {
+    this.damage(name, (bytes) => {
+      bytes[offset]! ^= mask;
+      return bytes;
+    });
+  }
+
+  /**
+   * Replaces the bytes of a file, as rot, a misplaced write or a user does: cut off, extended, exchanged.
+   *
+   * @param name The file; made if it is missing.
+   * @param change Is given a copy of its bytes, and returns the new ones; `undefined` removes it.
+   */
+  damage(
+    name: string,
+    change: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> | undefined,
+  ): void {
+    checkName(name);
+    const disk = this.#existing();
+    disk.settle();
+    const before = disk.seen.get(name);
+    const after = change(before?.seen.view.slice() ?? new Uint8Array(0));
+    if (after === undefined) {
+      if (before !== undefined) disk.name([[name, undefined]]);
+    } else {
+      const inode = before ?? disk.create(name);
+      disk.cut(inode, 0);
+      disk.append(inode, after.slice());
+    }
+    disk.settle();
+  }
+
+  #existing(): SimulatedDisk {
+    if (this.#disk.exists) return this.#disk;
+    throw new NotFoundError("Cannot use the simulated storage: open it with `create` first");
+  }
+
+  #named(name: string, action: string): Inode {
+    checkName(name);
+    const inode = this.#existing().seen.get(name);
+    if (inode !== undefined) return inode;
+    throw new NotFoundError(`Cannot ${action}: it does not exist`, { file: name });
+  }
+
+  /** Opens a handle: closures over one file, so that what it may do with the storage stays private. */
+  #handle(name: string, inode: Inode, writable: boolean): StorageFile {
+    const disk = this.#disk;
+    let open = true;
+    this.#handles += 1;
+    const use = (action: string): void => {
+      if (!open) throw closedHandle(action, name);
+    };
+    const change = (action: string): void => {
+      use(action);
+      if (!writable) throw readOnlyHandle(action, name);
+    };
+    const transfer = (kind: "append" | "readAt", position: number, bytes: number): number => {
+      const verdict = this.#judge(kind, name, "", position, bytes);
+      if (verdict.fault !== "" && verdict.bytes === 0) {
+        this.#refuse(verdict.fault, `${kind === "append" ? "append to" : "read"} "${name}"`, name);
+      }
+      return Math.min(bytes, verdict.bytes);
+    };
+    const finishSync = (fault: Verdict["fault"], before: number): void => {
+      if (fault === "") return disk.sync(inode, before);
+      disk.give(inode, survivingBytes(inode, new Sampler(this.#random)));
+      this.#refuse(fault, `sync "${name}"`, name);
+    };
+    return {
+      name,
+      append: (bytes, start, end) => {
+        checkSpan(bytes, start, end);
+        change("append to");
+        const count = transfer("append", inode.seen.length, end - start);
+        if (count > 0) disk.append(inode, bytes.slice(start, start + count));
+        return count;
+      },
+      readAt: (into, start, end, position) => {
+        checkSpan(into, start, end);
+        checkPosition(position);
+        use("read");
+        const there = Math.max(0, Math.min(end - start, inode.seen.length - position));
+        const count = transfer("readAt", position, there);
+        into.set(inode.seen.view.subarray(position, position + count), start);
+        return count;
+      },
+      size: () => {
+        use("measure");
+        this.#pass("size", `measure "${name}"`, name);
+        return inode.seen.length;
+      },
+      truncate: (length) => {
+        change("cut back");
+        checkCut(length, inode.seen.length);
+        const { fault } = this.#judge("truncate", name, "", length);
+        if (fault !== "") this.#refuse(fault, `cut back "${name}"`, name);
+        disk.cut(inode, length);
+      },
+      sync: () => {
+        use("sync");
+        finishSync(this.#judge("sync", name).fault, disk.now);
+      },
+      syncAsync: async () => {
+        use("sync");
+        const { fault } = this.#judge("sync", name);
+        const before = disk.now;
+        await Promise.resolve();
+        finishSync(fault, before);
+      },
+      close: () => {
+        if (open) this.#handles -= 1;
+        open = false;
+      },
+    };
+  }
+}
