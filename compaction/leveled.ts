@@ -30,7 +30,7 @@ import type { CompactionChoice } from "../core/mod.ts";
 import type { Levels, SegmentShape } from "./levels.ts";
 import { bytesOf, compareKeys, shapesOverlap } from "./levels.ts";
 import type { BuiltInStrategy, LevelOptions } from "./strategy.ts";
-import { builtIn } from "./strategy.ts";
+import { builtIn, checkOption } from "./strategy.ts";
 
 /** How {@linkcode leveled} may be set. */
 export interface LeveledOptions {
@@ -68,13 +68,6 @@ export function leveled(options: LeveledOptions = {}): BuiltInStrategy {
     options: Object.freeze({ l0Threshold, targetSize }),
     choose: (levels, given) => choose(levels, given, l0Threshold, targetSize),
   });
-}
-
-function checkOption(name: string, value: unknown, least: number): void {
-  if (typeof value !== "number") throw new TypeError(`Cannot use option ${name}: it is not a number`);
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw new RangeError(`Cannot use option ${name}: ${value} is not a whole number from ${least} on`);
-  }
 }
 
 function choose(

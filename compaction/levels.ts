@@ -153,9 +153,24 @@ export function shapesOverlap(
   return compareKeys(a.minKey, b.maxKey) <= 0 && compareKeys(b.minKey, a.maxKey) <= 0;
 }
 
+/**
+ * Returns the runs of a level, newest first: a run ends where the next segment does not follow in key order.
+ *
+ * Two runs of which the newer one ends before the older one begins count as one: they are sorted and disjoint.
+ */
+export function runsOf(segments: readonly SegmentShape[]): readonly (readonly SegmentShape[])[] {
+  const runs: SegmentShape[][] = [];
+  for (const segment of segments) {
+    const before = runs.at(-1)?.at(-1);
+    if (before !== undefined && compareKeys(before.maxKey, segment.minKey) < 0) runs.at(-1)!.push(segment);
+    else runs.push([segment]);
+  }
+  return runs;
+}
+
 /** Sorts the segments of a level by key, and those that overlap newest first. */
 function ordered(segments: readonly SegmentShape[]): readonly SegmentShape[] {
   const byKey = [...segments].sort((a, b) => compareKeys(a.minKey, b.minKey) || b.seqnoMax - a.seqnoMax);
   const anyOverlap = byKey.some((segment, i) => i > 0 && shapesOverlap(byKey[i - 1]!, segment));
-  return anyOverlap ? byKey.sort((a, b) => b.seqnoMax - a.seqnoMax || b.id - a.id) : byKey;
+  return anyOverlap ? byKey.sort((a, b) => b.seqnoMax - a.seqnoMax) : byKey;
 }

@@ -13,6 +13,8 @@
  */
 
 export type { CompactionChoice, SegmentId } from "../core/mod.ts";
+export { fifo } from "./fifo.ts";
+export type { FifoOptions } from "./fifo.ts";
 export { leveled } from "./leveled.ts";
 export type { LeveledOptions } from "./leveled.ts";
 export { Levels } from "./levels.ts";
@@ -20,5 +22,8 @@ export type { SegmentShape } from "./levels.ts";
 export { majorChoice } from "./major.ts";
 export { rewrite } from "./rewrite.ts";
 export type { SegmentSink } from "./rewrite.ts";
-export { storedStrategy, strategyFrom } from "./strategy.ts";
+export { sizeTiered } from "./size_tiered.ts";
+export type { SizeTieredOptions } from "./size_tiered.ts";
+export { strategyFrom } from "./stored_strategy.ts";
+export { storedStrategy } from "./strategy.ts";
 export type { BuiltInStrategy, CompactionStrategy, LevelOptions } from "./strategy.ts";

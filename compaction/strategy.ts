@@ -9,7 +9,6 @@
 
 import type { CompactionChoice, StoredStrategy } from "../core/mod.ts";
 import type { Levels } from "./levels.ts";
-import { leveled } from "./leveled.ts";
 
 /** What a strategy is told beside the shape. */
 export interface LevelOptions {
@@ -37,11 +36,6 @@ export interface BuiltInStrategy extends CompactionStrategy {
   readonly options: Readonly<Record<string, number>>;
 }
 
-/** The strategies that can be made again from what is stored. */
-const BUILT_IN: ReadonlyMap<string, (options: Record<string, number>) => BuiltInStrategy> = new Map([
-  ["leveled", leveled],
-]);
-
 const MADE_HERE: WeakSet<CompactionStrategy> = new WeakSet();
 
 /** Marks a strategy as one of this module's. */
@@ -57,8 +51,10 @@ export function storedStrategy(strategy: CompactionStrategy): StoredStrategy {
   return { name: strategy.name, options, custom: false };
 }
 
-/** Returns the strategy that was stored, or `undefined` if it was the user's own or is not known here. */
-export function strategyFrom(stored: StoredStrategy): CompactionStrategy | undefined {
-  if (stored.custom) return undefined;
-  return BUILT_IN.get(stored.name)?.(Object.fromEntries(stored.options));
+/** Throws unless an option of a strategy is a whole number from `least` on. */
+export function checkOption(name: string, value: unknown, least: number): void {
+  if (typeof value !== "number") throw new TypeError(`Cannot use option ${name}: it is not a number`);
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new RangeError(`Cannot use option ${name}: ${value} is not a whole number from ${least} on`);
+  }
 }
