@@ -74,7 +74,8 @@ function choose(
   minThreshold: number,
   maxThreshold: number,
 ): CompactionChoice {
-  const last = Math.max(options.levelCount, levels.levels.length) - 1;
+  const deepest = levels.levels.findLastIndex((segments) => segments.length > 0);
+  const last = Math.max(options.levelCount - 1, deepest);
   for (const [level, segments] of levels.levels.entries()) {
     const runs = runsOf(segments);
     if (runs.length < minThreshold) continue;
