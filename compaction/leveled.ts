@@ -28,7 +28,7 @@
 
 import type { CompactionChoice } from "../core/mod.ts";
 import type { Levels, SegmentShape } from "./levels.ts";
-import { bytesOf, compareKeys, shapesOverlap } from "./levels.ts";
+import { bytesOf, compareKeys, runsOf, shapesOverlap } from "./levels.ts";
 import type { BuiltInStrategy, LevelOptions } from "./strategy.ts";
 import { builtIn, checkOption } from "./strategy.ts";
 
@@ -103,44 +103,95 @@ function targetOf(level: number, options: LevelOptions, l0Threshold: number): nu
 /** Takes all of level 0 down, with what it overlaps. */
 function pushLevel0(levels: Levels, targetSize: number): CompactionChoice {
   const flushed = levels.levels[0]!;
-  const touched = overlapping(levels, 1, flushed);
-  if ([...flushed, ...touched].some((segment) => segment.busy)) return { kind: "none" };
+  const chosen = withAllToTakeDown(levels, 0, flushed, []);
+  if (chosen.some((segment) => segment.busy)) return { kind: "none" };
   const apart = flushed.every((a, i) => flushed.every((b, j) => j <= i || !shapesOverlap(a, b)));
-  if (touched.length === 0 && apart) return { kind: "move", segments: idsOf(flushed), destLevel: 1 };
-  return { kind: "merge", segments: idsOf([...flushed, ...touched]), destLevel: 1, targetSize };
+  if (chosen.length === flushed.length && apart) {
+    return { kind: "move", segments: idsOf(flushed), destLevel: 1 };
+  }
+  return { kind: "merge", segments: idsOf(chosen), destLevel: 1, targetSize };
 }
 
 /** Takes the segment down that drags along the least. */
 function pushSegment(levels: Levels, level: number, targetSize: number): CompactionChoice {
-  let best: {
-    readonly segment: SegmentShape;
-    readonly touched: readonly SegmentShape[];
-    readonly ratio: number;
-  } | undefined;
-  for (const segment of levels.levels[level]!) {
-    if (segment.busy) continue;
-    const touched = overlapping(levels, level + 1, [segment]);
-    if (touched.some((one) => one.busy)) continue;
-    const ratio = bytesOf(touched) / Math.max(segment.size, 1);
-    if (best === undefined || ratio < best.ratio) best = { segment, touched, ratio };
+  const own = levels.levels[level]!;
+  const overlapped = runsOf(own).length > 1 ? own : [];
+  let best: { readonly chosen: readonly SegmentShape[]; readonly ratio: number } | undefined;
+  for (const segment of own) {
+    const chosen = withAllToTakeDown(levels, level, [segment], overlapped);
+    if (chosen.some((one) => one.busy)) continue;
+    const ratio = bytesOf(chosen) / Math.max(segment.size, 1);
+    if (best === undefined || ratio < best.ratio) best = { chosen, ratio };
   }
   if (best === undefined) return { kind: "none" };
-  const { segment, touched } = best;
-  if (touched.length === 0) return { kind: "move", segments: [segment.id], destLevel: level + 1 };
-  return { kind: "merge", segments: idsOf([segment, ...touched]), destLevel: level + 1, targetSize };
+  const segments = idsOf(best.chosen);
+  if (segments.length === 1) return { kind: "move", segments, destLevel: level + 1 };
+  return { kind: "merge", segments, destLevel: level + 1, targetSize };
 }
 
 /** Empties a level that is deeper than there are levels, one segment at a time, into the last one. */
 function liftDeepest(levels: Levels, deepest: number, last: number, targetSize: number): CompactionChoice {
   for (const segment of levels.levels[deepest]!) {
-    const chosen = [segment];
-    for (let level = deepest - 1; level >= last; level--) chosen.push(...overlapping(levels, level, chosen));
+    const chosen = withAllToLift(levels, deepest, last, segment);
     if (chosen.some((one) => one.busy)) continue;
     const reason = `level ${deepest} is deeper than the ${last + 1} levels there are`;
     if (chosen.length === 1) return { kind: "move", segments: [segment.id], destLevel: last, reason };
     return { kind: "merge", segments: idsOf(chosen), destLevel: last, targetSize, reason };
   }
   return { kind: "none" };
+}
+
+/**
+ * Returns segments of a level with all that has to go down with them: of the next level what is in their range, and of their
+ * own what is older and overlaps.
+ *
+ * Another strategy may have left a level several runs, for any is legal on any tree.
+ *
+ * @param overlapped Its own level if that has several runs, newest first; otherwise nothing.
+ */
+function withAllToTakeDown(
+  levels: Levels,
+  level: number,
+  first: readonly SegmentShape[],
+  overlapped: readonly SegmentShape[],
+): readonly SegmentShape[] {
+  const chosen = new Set(first);
+  for (let before = 0; before < chosen.size;) {
+    before = chosen.size;
+    addOverlapping(chosen, overlapped);
+    for (const below of overlapping(levels, level + 1, [...chosen])) chosen.add(below);
+  }
+  return [...chosen];
+}
+
+/** Adds what overlaps a segment that is chosen and stands before it. */
+function addOverlapping(chosen: Set<SegmentShape>, segments: readonly SegmentShape[]): void {
+  for (const [i, segment] of segments.entries()) {
+    if (chosen.has(segment)) continue;
+    if (segments.some((one, j) => j < i && chosen.has(one) && shapesOverlap(one, segment))) {
+      chosen.add(segment);
+    }
+  }
+}
+
+/**
+ * Returns a segment of the deepest level with all that has to go up to the last level with it: of the levels between what is newer
+ * and overlaps, and of the last level what is in their range.
+ */
+function withAllToLift(
+  levels: Levels,
+  deepest: number,
+  last: number,
+  first: SegmentShape,
+): readonly SegmentShape[] {
+  const oldestFirst = levels.levels.slice(last + 1, deepest + 1).flat().reverse();
+  const chosen = new Set([first]);
+  for (let before = 0; before < chosen.size;) {
+    before = chosen.size;
+    addOverlapping(chosen, oldestFirst);
+    for (const newer of overlapping(levels, last, [...chosen])) chosen.add(newer);
+  }
+  return [...chosen];
 }
 
 /** Returns the segments of a level that overlap the range from the first to the last of `by`. */

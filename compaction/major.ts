@@ -9,6 +9,7 @@
 
 import type { CompactionChoice } from "../core/mod.ts";
 import type { Levels } from "./levels.ts";
+import { runsOf } from "./levels.ts";
 
 /** Bytes from which on a major compaction begins a new segment. */
 const TARGET_BYTES = 64 * 1024 * 1024;
@@ -18,7 +19,7 @@ export function majorChoice(levels: Levels, levelCount: number): CompactionChoic
   const segments = levels.levels.flat();
   const last = levelCount - 1;
   const settled = segments.every((segment) => segment.level === last && segment.tombstones === 0);
-  if (settled) return { kind: "none" };
+  if (settled && runsOf(segments).length <= 1) return { kind: "none" };
   return {
     kind: "merge",
     segments: segments.map((segment) => segment.id),

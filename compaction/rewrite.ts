@@ -40,6 +40,7 @@ export function rewrite(
   const merge = new Merge(cursorsOf(task, source), "forward");
   const older = new OlderRuns(task.older);
   const outputs: SegmentMeta[] = [];
+  const cuts = cutsForSize(task);
   let builder: SegmentBuilder | undefined;
   const finish = (): void => {
     outputs.push(builder!.finish());
@@ -72,10 +73,21 @@ export function rewrite(
       current.valueStart,
       current.valueEnd,
     );
-    if (builder.bytes >= task.targetSize || builder.isFull) finish();
+    if ((builder.bytes >= task.targetSize && outputs.length < cuts) || builder.isFull) finish();
   }
   if (builder !== undefined) finish();
   return outputs;
+}
+
+/**
+ * Returns how many outputs are ended for their size.
+ *
+ * Ids are reserved by the bytes of the inputs on disk. Outputs that are compressed less than the inputs have more than that:
+ * what is left after so many cuts goes into one output, which only a full index ends.
+ */
+function cutsForSize(task: Task): number {
+  if (task.kind === "flush") return task.outputs - 1;
+  return task.outputs - task.inputs.reduce((count, run) => count + run.segments.length, 0);
 }
 
 function cursorsOf(task: Task, source: SegmentSource): Cursor[] {

@@ -16,7 +16,7 @@
  */
 
 import type { Value } from "./bytes.ts";
-import { KEY_BYTES_MAX, keyFromBytes, textToBytes, VALUE_BYTES_MAX, writeKey, writeText } from "./bytes.ts";
+import { keyFromBytes, textToBytes, VALUE_BYTES_MAX, writeKey, writeText } from "./bytes.ts";
 import { CLEAR, PUT, TOMBSTONE, unknownKind } from "./entry_kind.ts";
 import type { EntryKind } from "./entry_kind.ts";
 import { CorruptionError } from "./errors.ts";
@@ -207,6 +207,3 @@ export function decodeBatch(bytes: Uint8Array, start: number, end: number): Oper
 function notABatch(offset: number): CorruptionError {
   return new CorruptionError(`Cannot decode a batch: its lengths do not fit its bytes`, { offset });
 }
-
-/** The most bytes a put adds to its batch beside the value's. */
-export const PUT_OVERHEAD_BYTES_MAX: number = 7 + KEY_BYTES_MAX;

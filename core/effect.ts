@@ -52,7 +52,7 @@ export type StartEffect =
     readonly durable: number;
   }
   | {
-    /** Remove files that the version does not name any more, once no reader needs them. */
+    /** Remove files that the version does not name any more, once no reader and no task in flight needs them. */
     readonly kind: "delete_files";
     readonly segments: readonly SegmentId[];
     readonly journals: readonly number[];

@@ -17,9 +17,11 @@
 
 import type { Operation } from "./batch.ts";
 import { decodeBatch } from "./batch.ts";
+import { checksum } from "./checksum.ts";
 import { CorruptionError } from "./errors.ts";
-import { decodeFileHeader } from "./file_header.ts";
+import { decodeFileHeader, FILE_HEADER_BYTES } from "./file_header.ts";
 import { fileName } from "./file_names.ts";
+import { readU32 } from "./little_endian.ts";
 import type { RecordRef, RecordTail } from "./record.ts";
 import { durableOf, RECORD_BATCH, RECORD_CLOSING, RECORD_HEADER_BYTES, scanRecords } from "./record.ts";
 
@@ -61,7 +63,7 @@ export function scanJournal(file: Uint8Array, id: number): JournalScan {
   } catch (error) {
     if (!(error instanceof CorruptionError)) throw error;
     const tail = { offset: 0, bytes: file.length, reason: "its header is not whole" };
-    return { id, file, batches: [], closed: false, tail, durable: 0 };
+    return { id, file, batches: [], closed: false, tail, durable: durableBehindHeader(file) };
   }
   const { records, tail, behind } = scanRecords(file, seed);
   const durable = Math.max(durableOf(records), durableOf(behind));
@@ -76,6 +78,20 @@ export function scanJournal(file: Uint8Array, id: number): JournalScan {
   }
   const closed = tail === undefined && records.at(-1)?.kind === RECORD_CLOSING;
   return { id, file, batches, closed, tail, durable };
+}
+
+/**
+ * Returns what the records behind a damaged header know to be durable.
+ *
+ * One flipped byte is either in the header's checksum or in what that covers, so one of the two still is the file's seed.
+ */
+function durableBehindHeader(file: Uint8Array): number {
+  if (file.length < FILE_HEADER_BYTES) return 0;
+  const stored = readU32(file, FILE_HEADER_BYTES - 4);
+  const actual = checksum(file, 0, FILE_HEADER_BYTES - 4, 0);
+  if (stored === actual) return 0;
+  const scans = [scanRecords(file, stored), scanRecords(file, actual)];
+  return Math.max(...scans.flatMap(({ records, behind }) => [durableOf(records), durableOf(behind)]));
 }
 
 /** Returns the operations of a batch of a journal. */

@@ -13,7 +13,8 @@
  * A mark is written behind each edit once that is durable, and is not synced itself. Without it a flipped byte in the last edit
  * of a process that was killed would look like a torn write, and what it had flushed would be gone in silence: its
  * journals are removed by then. A whole mark, closing record or later edit behind a record that is not whole
- * proves that an edit was durable and is damaged.
+ * proves that an edit was durable and is damaged. And a last edit without a mark may be one that nobody synced, the process being
+ * killed before: recovery writes the version down anew before it removes a file on its word.
  *
  * A closing record carries the number of the last edit. It only counts as the last record of the file: edits may follow
  * it when the tree is opened again.
@@ -63,6 +64,8 @@ export interface ManifestScan {
   readonly version: Version;
   /** Whether a closing record is its last. */
   readonly closed: boolean;
+  /** Whether a record behind the last edit says that it is durable: whoever was to sync it may have been killed before. */
+  readonly marked: boolean;
   /** What stands behind its last whole record. */
   readonly tail: RecordTail | undefined;
   /** The highest batch that any of its records knows to be durable. */
@@ -121,6 +124,7 @@ export function scanManifest(file: Uint8Array, id: number): ManifestScan {
     edits,
     version,
     closed: tail === undefined && records.at(-1)!.kind === RECORD_CLOSING,
+    marked: records.at(-1)!.kind !== RECORD_EDIT,
     tail,
     durable: Math.max(durableOf(records), durableOf(behind), version.flushedSeqno),
     validBytes: records.at(-1)!.end,

@@ -67,7 +67,7 @@ export interface RecoveryPlan {
   readonly orphans: readonly string[];
   /** Whether the tree was closed in order and not written since. */
   readonly cleanClose: boolean;
-  /** Whether the fence must be committed. */
+  /** Whether the fence must be committed: it is another one, or the last edit is not known to be durable. */
   readonly isNew: boolean;
   /** What a user should know. */
   readonly notes: readonly string[];
@@ -136,6 +136,7 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
   if (unreadable ? mode !== "point-in-time" : mode === "strict" && replay.dropped !== undefined) {
     throw damagedJournal(replay, durable);
   }
+  const dropped = replay.dropped ?? (unreadable ? droppedWhole(replay, durable) : undefined);
   const lost = mode === "point-in-time" && replay.dropped !== undefined ? replay.lost : [];
   const listed = fence.journals.filter((journal) => journal.lastSeqno > version.flushedSeqno);
   const same = listed.length === replay.journals.length &&
@@ -149,11 +150,11 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
     lastSeqno: Math.max(replay.lastSeqno, version.flushedSeqno),
     nextId: nextIdOf(version, names),
     batches: replay.batches,
-    dropped: replay.dropped,
+    dropped,
     lost,
     orphans: orphansOf(version, manifest.header.id, replay.journals, lost, names),
-    cleanClose: manifest.closed && same && replay.dropped === undefined,
-    isNew: !same || journals.some((journal) => journal.id >= fence.nextId),
+    cleanClose: manifest.closed && same && dropped === undefined,
+    isNew: unreadable || !same || !manifest.marked || journals.some((journal) => journal.id >= fence.nextId),
     notes: notesOf(manifest, journals, replay),
   };
 }
@@ -206,9 +207,7 @@ function replayJournals(
       batches += 1;
       stop = undefined;
     }
-    if (stop === undefined && listed === undefined && journal.tail !== undefined) {
-      stop = { journal, offset: journal.tail.offset, reason: journal.tail.reason };
-    }
+    stop ??= endOf(journal, listed);
   }
   seal();
   const refs = [...sealed].reverse().flatMap((one) => one.journals);
@@ -223,6 +222,16 @@ function replayJournals(
       : journals.filter((one) => !used.has(one.id) || one === stop.journal).map((one) => one.id),
     at: stop === undefined ? undefined : { file: fileName("journal", stop.journal.id), offset: stop.offset },
   };
+}
+
+/** Returns where a journal ends too early, or `undefined` if it does not: of a listed one only the listed bytes count. */
+function endOf(journal: JournalScan, listed: JournalRef | undefined): Stop | undefined {
+  const { tail, file } = journal;
+  if (tail !== undefined && (listed === undefined || tail.offset < listed.validBytes)) {
+    return { journal, offset: tail.offset, reason: tail.reason };
+  }
+  if (listed === undefined || listed.validBytes <= file.length) return undefined;
+  return { journal, offset: file.length, reason: "it is cut off" };
 }
 
 function replayBatch(
@@ -267,6 +276,11 @@ function droppedAt(stop: Stop, journals: readonly JournalScan[]): Dropped {
     bytes,
     reason: `"${fileName("journal", stop.journal.id)}" at byte ${stop.offset}: ${stop.reason}`,
   };
+}
+
+/** Says what is missing where no journal that is there tells of it. */
+function droppedWhole(replay: Replay, durable: number): Dropped {
+  return { bytes: 0, reason: `batches ${replay.lastSeqno + 1} to ${durable} are in no journal` };
 }
 
 function damagedJournal(replay: Replay, durable: number): JournalRecoveryError {
@@ -348,6 +362,6 @@ export function fenceEdit(
     removed: [],
     added: [],
     config: undefined,
-    fence: { journals, nextId, lastSeqno },
+    fence: { journals: uniteRefs(journals), nextId, lastSeqno },
   };
 }

@@ -57,6 +57,12 @@ function startFlush(state: TreeState, start: StartEffect[], options: StepOptions
   const busy = state.inFlight.some((task) => task.kind === "flush") ||
     state.committing.some((change) => change.kind === "task" && change.task.kind === "flush");
   if (busy) return state;
+  let encoding: Task["encoding"];
+  try {
+    encoding = encodingOf(state.version, 0, options);
+  } catch (error) {
+    return { ...state, failure: failureOf(state, "flush", error, now) };
+  }
   const task: FlushTask = {
     kind: "flush",
     id: state.nextTask,
@@ -65,7 +71,7 @@ function startFlush(state: TreeState, start: StartEffect[], options: StepOptions
     salt: state.salt,
     destLevel: 0,
     targetSize: FLUSH_TARGET_BYTES,
-    encoding: encodingOf(state.version, 0, options),
+    encoding,
     origin: { seqnoMin: memtable.firstSeqno, seqnoMax: memtable.lastSeqno, writtenAt: now },
     older: memtable.clears ? [] : state.version.runs,
     reason: `${memtable.bytes} bytes of journal`,
@@ -74,6 +80,7 @@ function startFlush(state: TreeState, start: StartEffect[], options: StepOptions
   return withTask(state, task, start);
 }
 
+/** Returns how a level's blocks are made; throws what a compression of the user's own throws. */
 function encodingOf(version: Version, level: number, options: StepOptions): Task["encoding"] {
   return {
     blockSize: options.blockSize,
@@ -109,17 +116,21 @@ function startCompaction(
       return { ...next, askStrategy: false, failure: failureOf(next, "strategy", error, now) };
     }
     if (choice?.kind === "none") {
-      return { ...next, askStrategy: false, failure: withoutStrategyFailure(next) };
+      return { ...next, askStrategy: false, failure: withoutMootFailure(next) };
     }
     const before = next;
     next = chosen({ ...next, askStrategy: true }, choice, options, now, start);
-    if (next.failure !== before.failure && next.failure !== undefined) return { ...next, askStrategy: false };
+    if (next.failure !== before.failure && next.failure !== undefined) {
+      return { ...next, askStrategy: next.failure.work !== "strategy" };
+    }
   }
   return next;
 }
 
-function withoutStrategyFailure(state: TreeState): Failure | undefined {
-  return state.failure?.work === "strategy" ? undefined : state.failure;
+/** A failed compaction is over when nobody wants it any more: one that was asked for once is not tried for ever. */
+function withoutMootFailure({ failure, committing }: TreeState): Failure | undefined {
+  if (failure?.work === "strategy") return undefined;
+  return failure?.work === "compaction" && committing.length === 0 ? undefined : failure;
 }
 
 /** Returns the state with a choice begun, or with the reason why it may not be. */
@@ -158,7 +169,13 @@ export function chosen(
     const { destLevel } = choice;
     return { ...state, committing: [...state.committing, { kind: "move", segments, destLevel, reason }] };
   }
-  return withTask(state, mergeTask(state, checked.runs, choice, options), start);
+  let task: MergeTask;
+  try {
+    task = mergeTask(state, checked.runs, choice, options);
+  } catch (error) {
+    return { ...state, failure: failureOf(state, "compaction", error, now) };
+  }
+  return withTask(state, task, start);
 }
 
 function mergeTask(

@@ -241,7 +241,7 @@ export function decodeFooter(bytes: Uint8Array, fileSeed: number, size: number, 
       file: name,
       offset,
     });
-  if (bytes.length !== FOOTER_BYTES || offset < FILE_HEADER_BYTES) throw damaged("it is cut off");
+  if (bytes.length !== FOOTER_BYTES) throw damaged("it is cut off");
   if (readU32(bytes, 20) !== checksum(bytes, 0, 20, placeSeed(fileSeed, offset))) {
     throw damaged("it has a bad checksum");
   }

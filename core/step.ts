@@ -26,6 +26,7 @@ import { applyEdit } from "./edit.ts";
 import type { PersistEffect, StartEffect } from "./effect.ts";
 import { PUT } from "./entry_kind.ts";
 import { encodeFileHeader, fileSalt } from "./file_header.ts";
+import type { Memtable } from "./memtable.ts";
 import { applyBatch, EMPTY_MEMTABLE } from "./memtable.ts";
 import { RECORD_BATCH, sealRecord } from "./record.ts";
 import { chosen, failureOf, reservedOutputs, schedule } from "./schedule.ts";
@@ -52,7 +53,7 @@ export function step(state: TreeState, command: Command, options: StepOptions): 
     case "write":
       return write(state, command, options);
     case "seal":
-      return schedule(sealed({ ...state, failure: undefined }, state.seqno), options, command.now);
+      return schedule(sealed(retried(state), state.seqno), options, command.now);
     case "choose": {
       const start: StartEffect[] = [];
       const next = chosen({ ...state, failure: undefined }, command.choice, options, command.now, start);
@@ -80,6 +81,12 @@ export function step(state: TreeState, command: Command, options: StepOptions): 
     case "poison":
       return only({ ...state, poisoned: state.poisoned ?? { error: command.error } });
   }
+}
+
+/** Returns the state with nothing failed; a strategy that failed is asked again, since nobody else would. */
+function retried(state: TreeState): TreeState {
+  const askStrategy = state.askStrategy || state.failure?.work === "strategy";
+  return { ...state, askStrategy, failure: undefined };
 }
 
 function only(state: TreeState): Step {
@@ -225,11 +232,11 @@ function editCommitted(state: TreeState, options: StepOptions, now: number): Ste
   const change = state.committing[0]!;
   const version = applyEdit(state.version, edit);
   const kept = new Set(edit.added.flatMap((placement) => placement.segments.map((segment) => segment.id)));
-  const flushed = state.sealed.filter((memtable) => memtable.lastSeqno <= edit.flushedSeqno);
+  const sealed = state.sealed.filter((memtable) => memtable.lastSeqno > edit.flushedSeqno);
   const next: TreeState = {
     ...state,
     version,
-    sealed: state.sealed.filter((memtable) => memtable.lastSeqno > edit.flushedSeqno),
+    sealed,
     durableSeqno: Math.max(state.durableSeqno, edit.flushedSeqno),
     committing: state.committing.slice(1),
     edit: undefined,
@@ -239,7 +246,12 @@ function editCommitted(state: TreeState, options: StepOptions, now: number): Ste
   const gone: StartEffect = {
     kind: "delete_files",
     segments: edit.removed.filter((id) => !kept.has(id)),
-    journals: flushed.flatMap((memtable) => memtable.journals.map((journal) => journal.id)),
+    journals: [...journalsOf(state.sealed).difference(journalsOf(sealed))],
   };
   return schedule(next, options, now, [], gone.segments.length + gone.journals.length > 0 ? [gone] : []);
+}
+
+/** A recovered journal may have filled several memtables: it is needed until the last of them is flushed. */
+function journalsOf(memtables: readonly Memtable[]): Set<number> {
+  return new Set(memtables.flatMap((memtable) => memtable.journals.map((journal) => journal.id)));
 }

@@ -202,7 +202,7 @@ export function withSegments(
   segments: readonly SegmentMeta[],
 ): readonly Run[] {
   if (segments.length === 0) return runs;
-  const joined = place.join ? runs[place.index]?.segments ?? [] : [];
+  const joined = place.join ? runs[place.index]!.segments : [];
   const sorted = [...joined, ...segments].sort((a, b) =>
     a.minKey < b.minKey ? -1 : a.minKey > b.minKey ? 1 : 0
   );

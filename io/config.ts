@@ -109,6 +109,12 @@ function checkGiven(config: Config): void {
   if (typeof config !== "object" || config === null) {
     throw new TypeError("Cannot open a tree: the config is no object");
   }
+  for (const [name, value] of Object.entries(config)) {
+    if (value === null && name !== "fsyncInterval") {
+      throw new TypeError(`Cannot use option ${name}: it is null; leave it out for the default`);
+    }
+  }
+  checkStorage(config.storage);
   checkOneOf("durability", config.durability, ["buffered", "os", "sync"]);
   checkOneOf("background", config.background, ["worker", "inline"]);
   checkOneOf("recoveryMode", config.recoveryMode, ["tolerate-tail", "strict", "point-in-time"]);
@@ -130,6 +136,14 @@ function checkGiven(config: Config): void {
     strategy !== undefined && (typeof strategy?.choose !== "function" || typeof strategy.name !== "string")
   ) {
     throw new TypeError("Cannot use option compactionStrategy: it has no name or no choose function");
+  }
+}
+
+function checkStorage(storage: Storage | undefined): void {
+  if (storage === undefined) return;
+  const calls = ["open", "list", "create", "openRead", "lock"] as const;
+  if (calls.some((call) => typeof storage[call] !== "function")) {
+    throw new TypeError("Cannot use option storage: it is not a Storage");
   }
 }
 

@@ -36,6 +36,7 @@ export class Durability {
   #begunAt = 0;
   #passedAt: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopped = false;
 
   /** Passes barriers every `interval` ms, or never if `null`. */
   constructor(host: BarrierHost, journals: JournalWriter, interval: number | null, clock: () => number) {
@@ -105,8 +106,18 @@ export class Durability {
     } else if (this.#underWay !== undefined && Math.abs(now - this.#begunAt) >= interval) {
       this.#quietly(() => this.passNow());
     } else {
-      this.#begin().catch(() => {});
+      // One that is under way may have begun before this write, and need not be followed by another.
+      if (this.#underWay !== undefined && this.#timer === undefined) this.#armTimer(interval);
+      this.#beginQuietly(interval);
     }
+  }
+
+  /** Begins a barrier that nobody waits for. One that a full disk kept from beginning is tried again. */
+  #beginQuietly(interval: number): void {
+    this.#begin().catch(() => {
+      const { poisoned } = this.#host.currentState();
+      if (poisoned === undefined && !this.#stopped && this.#timer === undefined) this.#armTimer(interval);
+    });
   }
 
   /** The write that came upon it is in the journal: that a barrier failed shows in `stats()` and at the next write. */
@@ -122,7 +133,7 @@ export class Durability {
     const timer = setTimeout(() => {
       this.#timer = undefined;
       const { durableSeqno, seqno } = this.#host.currentState();
-      if (durableSeqno < seqno) this.#begin().catch(() => {});
+      if (durableSeqno < seqno) this.#beginQuietly(interval);
     }, interval);
     Deno.unrefTimer(timer);
     this.#timer = timer;
@@ -130,6 +141,7 @@ export class Durability {
 
   /** Ends the interval and waits for a barrier under way. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     await this.#underWay?.catch(() => {});

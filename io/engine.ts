@@ -274,7 +274,9 @@ export class Engine {
   #dispatch(command: Command): void {
     const { state, persist, start } = this.guarded(() => step(this.#state, command, this.#parts.options));
     for (const effect of persist) this.#persist(effect);
+    const hasFailed = state.failure !== undefined && state.failure !== this.#state.failure;
     this.#state = state;
+    if (hasFailed && this.#closing === undefined) this.#armTick();
     if (start.length > 0) this.#start(start);
   }
 

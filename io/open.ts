@@ -13,6 +13,7 @@
  * @module
  */
 
+import { fileURLToPath } from "node:url";
 import type { Dropped, ManifestScan, RecoveryPlan, Salt, StoredConfig, Version } from "../core/mod.ts";
 import {
   AlreadyExistsError,
@@ -38,6 +39,7 @@ import {
   TreeError,
 } from "../core/mod.ts";
 import { Levels } from "../compaction/mod.ts";
+import { BarrierError } from "./barrier.ts";
 import type { Config, HandleConfig, MergedConfig, ResolvedConfig } from "./config.ts";
 import { compressionAt, handleConfig, mergeConfig } from "./config.ts";
 import { Engine } from "./engine.ts";
@@ -91,24 +93,27 @@ export async function openEngine(folder: string | URL, config: Config): Promise<
   const path = pathOf(folder);
   const storage = config?.storage ?? new FileStorage(path);
   const handle = handleConfig(config, storage);
+  mergeConfig(config, handle, DEFAULT_STORED_CONFIG); // wrong numbers are refused before anything is touched
   await Promise.resolve();
   try {
-    const { created, notes } = storage.open({
-      create: handle.createIfMissing && !handle.readOnly,
-      readOnly: handle.readOnly,
+    return inFolder(path, () => {
+      const { created, notes } = storage.open({
+        create: handle.createIfMissing && !handle.readOnly,
+        readOnly: handle.readOnly,
+      });
+      const opened = handle.readOnly
+        ? openReadOnly(path, config, handle, storage)
+        : openWriter(path, config, handle, storage);
+      return {
+        engine: opened.engine,
+        recovery: Object.freeze({
+          ...opened.recovery,
+          created: opened.recovery.created || created,
+          notes: Object.freeze([...notes, ...opened.recovery.notes]),
+          milliseconds: performance.now() - started,
+        }),
+      };
     });
-    const opened = handle.readOnly
-      ? openReadOnly(path, config, handle, storage)
-      : openWriter(path, config, handle, storage);
-    return {
-      engine: opened.engine,
-      recovery: Object.freeze({
-        ...opened.recovery,
-        created: opened.recovery.created || created,
-        notes: Object.freeze([...notes, ...opened.recovery.notes]),
-        milliseconds: performance.now() - started,
-      }),
-    };
   } catch (error) {
     storage.close();
     throw error;
@@ -120,7 +125,7 @@ function pathOf(folder: string | URL): string {
     if (folder.protocol !== "file:") {
       throw new TypeError(`Cannot open a tree: "${folder.protocol}" is not a file URL`);
     }
-    return decodeURIComponent(folder.pathname);
+    return fileURLToPath(folder);
   }
   if (typeof folder !== "string") {
     throw new TypeError("Cannot open a tree: the folder is neither a string nor a URL");
@@ -167,7 +172,7 @@ function openWriter(folder: string, config: Config, handle: HandleConfig, storag
       : recoverTree(folder, config, handle, storage, lock, salt, found);
   } catch (error) {
     lock.release();
-    throw error;
+    throw error instanceof BarrierError ? error.cause : error; // there is no tree yet to be poisoned
   }
 }
 
@@ -182,11 +187,10 @@ function checkExistence(folder: string, handle: HandleConfig, kind: Found["kind"
       `Cannot open a tree in "${folder}": the folder holds other files and no tree; name an empty folder`,
     );
   }
-  if (kind === "nothing" && !handle.createIfMissing) throw noTree(folder);
-}
-
-function noTree(folder: string): NotFoundError {
-  return new NotFoundError(`Cannot open "${folder}": there is no tree and createIfMissing is false`);
+  if (kind === "nothing" && (handle.readOnly || !handle.createIfMissing)) {
+    const why = handle.readOnly ? "a read-only handle makes none" : "createIfMissing is false";
+    throw new NotFoundError(`Cannot open "${folder}": there is no tree and ${why}`);
+  }
 }
 
 /** Read-only handles lock a file that they may not make. */
@@ -212,7 +216,12 @@ function createTree(
   const version: Version = { ...EMPTY_VERSION, editNumber: 1, nextId: 1, config: merged.stored, hashSeed };
   const clock = clockOf();
   const manifest = ManifestWriter.after(storage, salt, 0, 0);
-  manifest.replace(version, "created", 0, clock());
+  try {
+    manifest.replace(version, "created", 0, clock());
+  } catch (error) {
+    manifest.close();
+    throw error;
+  }
   const engine = new Engine({
     folder,
     config: merged.resolved,
@@ -312,7 +321,7 @@ function recoverTree(
       options: stepOptions(merged.resolved),
       state: openedState(version, plan.sealed, plan.lastSeqno, plan.nextId, salt),
       manifest: writer,
-      closedAt: plan.cleanClose ? version.editNumber : -1,
+      closedAt: plan.cleanClose && version === manifest.version ? version.editNumber : -1,
       locks: [lock],
       clock,
     });
@@ -363,7 +372,15 @@ function sameConfig(a: StoredConfig, b: StoredConfig): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
+/** Removes files that no edit names. A read-only handle may still read them: while one is there, they wait for another open. */
 function removeOrphans(storage: Storage, names: readonly string[]): number {
+  if (names.length === 0) return 0;
+  let lock: StorageLock;
+  try {
+    lock = storage.lock(READERS_NAME, "exclusive");
+  } catch {
+    return 0;
+  }
   let removed = 0;
   for (const name of names) {
     try {
@@ -373,6 +390,7 @@ function removeOrphans(storage: Storage, names: readonly string[]): number {
       // It is of no use and does no harm: no edit names it.
     }
   }
+  lock.release();
   return removed;
 }
 
@@ -402,7 +420,7 @@ function inFolder<T>(folder: string, action: () => T): T {
 }
 
 function openReadOnly(folder: string, config: Config, handle: HandleConfig, storage: Storage): Opened {
-  if (look(folder, storage).kind !== "tree") throw noTree(folder);
+  checkExistence(folder, handle, look(folder, storage).kind);
   const lock = storage.lock(READERS_NAME, "shared");
   try {
     const planned = inFolder(folder, () => readUnderWriter(folder, config, handle, storage));

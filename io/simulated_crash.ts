@@ -21,8 +21,8 @@
 
 import type { Chooser, SeededRandom } from "./simulated_choices.ts";
 import { Odometer, Sampler } from "./simulated_choices.ts";
-import type { DataChange, Inode, NameChange, SimulatedDisk } from "./simulated_disk.ts";
-import { applyChange, applyNames, Contents } from "./simulated_disk.ts";
+import type { Contents, DataChange, Inode, NameChange, SimulatedDisk } from "./simulated_disk.ts";
+import { applyChange, applyNames } from "./simulated_disk.ts";
 
 /** The files that are there after a power cut, by name. */
 export type Image = ReadonlyMap<string, Uint8Array<ArrayBuffer>>;

@@ -225,7 +225,7 @@ export class SimulatedDisk {
   }
 
   /** A sync of a file has failed: its pending changes are given up, and this is what became of them. */
-  give(inode: Inode, durable: Uint8Array): void {
+  giveUp(inode: Inode, durable: Uint8Array): void {
     inode.durable.cut(0);
     inode.durable.write(0, durable);
     inode.pending = [];
@@ -233,7 +233,7 @@ export class SimulatedDisk {
   }
 
   /** A sync of the folder has failed: its pending changes are given up, and this is what became of them. */
-  giveNames(durable: ReadonlyMap<string, Inode>): void {
+  giveUpNames(durable: ReadonlyMap<string, Inode>): void {
     this.durable.clear();
     for (const [name, inode] of durable) this.durable.set(name, inode);
     this.pending = [];

@@ -14,6 +14,9 @@
  * @module
  */
 
+import type { TreeError } from "../core/errors.ts";
+import { systemError } from "./system_error.ts";
+
 /** What a storage is asked to do. */
 export type SimulatedOperationKind =
   | "open"
@@ -79,6 +82,12 @@ export interface Verdict {
   readonly fault: FaultKind | "";
   /** How many bytes it transfers at most before that. */
   readonly bytes: number;
+}
+
+/** Returns the error of an operation that a rule made fail: the same that the operating system's refusal becomes. */
+export function refusal(fault: FaultKind, action: string, file?: string): TreeError {
+  const error = Object.assign(new Error(`${fault}, simulated`), { code: fault });
+  return systemError(error, { action, file, folder: "" });
 }
 
 /** One rule, and what it has seen and done. */

@@ -10,8 +10,9 @@
  * or not at all, a name that the folder was not synced for may be missing, and bytes of a failed sync are gone even if a
  * later sync succeeds. Code that survives here has not relied on luck.
  *
- * This file is the port and what tests do with it; `simulated_disk.ts` keeps what is durable apart from what is
- * seen, `simulated_crash.ts` makes outcomes, `simulated_faults.ts` judges operations.
+ * This file is the folder's side of the port and what tests do with it. `simulated_file.ts` is an open file,
+ * `simulated_disk.ts` keeps what is durable apart from what is seen, `simulated_crash.ts` makes outcomes,
+ * `simulated_faults.ts` judges operations.
  *
  * Invariant: all that happens follows from the seed and the calls; there is no clock and no other chance.
  *
@@ -21,11 +22,13 @@
 import { AlreadyExistsError, LockedError, NotFoundError } from "../core/errors.ts";
 import { Sampler, SeededRandom } from "./simulated_choices.ts";
 import type { Image } from "./simulated_crash.ts";
-import { crashImage, crashImages, survivingBytes, survivingNames } from "./simulated_crash.ts";
+import { crashImage, crashImages, survivingNames } from "./simulated_crash.ts";
 import type { CrashProfile, Inode } from "./simulated_disk.ts";
 import { SimulatedDisk } from "./simulated_disk.ts";
 import type { Fault, FaultKind, FaultRule, SimulatedOperation, Verdict } from "./simulated_faults.ts";
-import { ActiveFault } from "./simulated_faults.ts";
+import { ActiveFault, refusal } from "./simulated_faults.ts";
+import type { FileHost } from "./simulated_file.ts";
+import { simulatedFile } from "./simulated_file.ts";
 import type {
   Storage,
   StorageEntry,
@@ -34,15 +37,7 @@ import type {
   StorageOpened,
   StorageOpenOptions,
 } from "./storage.ts";
-import {
-  checkCut,
-  checkName,
-  checkPosition,
-  checkSpan,
-  closedHandle,
-  readOnlyHandle,
-} from "./storage_checks.ts";
-import { systemError } from "./system_error.ts";
+import { checkName } from "./storage_checks.ts";
 
 export type { CrashProfile, Fault, FaultKind, FaultRule, SimulatedOperation };
 export type { SimulatedOperationKind } from "./simulated_faults.ts";
@@ -220,14 +215,9 @@ export class SimulatedStorage implements Storage {
     return verdict;
   }
 
-  #refuse(fault: FaultKind, action: string, file?: string): never {
-    const error = Object.assign(new Error(`${fault}, simulated`), { code: fault });
-    throw systemError(error, { action, file, folder: "" });
-  }
-
   #pass(kind: SimulatedOperation["kind"], action: string, file = "", to = ""): void {
     const { fault } = this.#judge(kind, file, to);
-    if (fault !== "") this.#refuse(fault, action, file || undefined);
+    if (fault !== "") throw refusal(fault, action, file || undefined);
   }
 
   /**
@@ -325,8 +315,8 @@ export class SimulatedStorage implements Storage {
     const disk = this.#existing();
     const { fault } = this.#judge("syncFolder", "");
     if (fault === "") return disk.syncNames(disk.now);
-    disk.giveNames(survivingNames(disk, new Sampler(this.#random)));
-    this.#refuse(fault, "sync the folder");
+    disk.giveUpNames(survivingNames(disk, new Sampler(this.#random)));
+    throw refusal(fault, "sync the folder");
   }
 
   /**
@@ -430,75 +420,14 @@ export class SimulatedStorage implements Storage {
     throw new NotFoundError(`Cannot ${action}: it does not exist`, { file: name });
   }
 
-  /** Opens a handle: closures over one file, so that what it may do with the storage stays private. */
   #handle(name: string, inode: Inode, writable: boolean): StorageFile {
-    const disk = this.#disk;
-    let open = true;
     this.#handles += 1;
-    const use = (action: string): void => {
-      if (!open) throw closedHandle(action, name);
+    const host: FileHost = {
+      disk: this.#disk,
+      random: this.#random,
+      judge: (kind, file, position, bytes) => this.#judge(kind, file, "", position, bytes),
+      closed: () => this.#handles -= 1,
     };
-    const change = (action: string): void => {
-      use(action);
-      if (!writable) throw readOnlyHandle(action, name);
-    };
-    const transfer = (kind: "append" | "readAt", position: number, bytes: number): number => {
-      const verdict = this.#judge(kind, name, "", position, bytes);
-      if (verdict.fault !== "" && verdict.bytes === 0) {
-        this.#refuse(verdict.fault, `${kind === "append" ? "append to" : "read"} "${name}"`, name);
-      }
-      return Math.min(bytes, verdict.bytes);
-    };
-    const finishSync = (fault: Verdict["fault"], before: number): void => {
-      if (fault === "") return disk.sync(inode, before);
-      disk.give(inode, survivingBytes(inode, new Sampler(this.#random)));
-      this.#refuse(fault, `sync "${name}"`, name);
-    };
-    return {
-      name,
-      append: (bytes, start, end) => {
-        checkSpan(bytes, start, end);
-        change("append to");
-        const count = transfer("append", inode.seen.length, end - start);
-        if (count > 0) disk.append(inode, bytes.slice(start, start + count));
-        return count;
-      },
-      readAt: (into, start, end, position) => {
-        checkSpan(into, start, end);
-        checkPosition(position);
-        use("read");
-        const there = Math.max(0, Math.min(end - start, inode.seen.length - position));
-        const count = transfer("readAt", position, there);
-        into.set(inode.seen.view.subarray(position, position + count), start);
-        return count;
-      },
-      size: () => {
-        use("measure");
-        this.#pass("size", `measure "${name}"`, name);
-        return inode.seen.length;
-      },
-      truncate: (length) => {
-        change("cut back");
-        checkCut(length, inode.seen.length);
-        const { fault } = this.#judge("truncate", name, "", length);
-        if (fault !== "") this.#refuse(fault, `cut back "${name}"`, name);
-        disk.cut(inode, length);
-      },
-      sync: () => {
-        use("sync");
-        finishSync(this.#judge("sync", name).fault, disk.now);
-      },
-      syncAsync: async () => {
-        use("sync");
-        const { fault } = this.#judge("sync", name);
-        const before = disk.now;
-        await Promise.resolve();
-        finishSync(fault, before);
-      },
-      close: () => {
-        if (open) this.#handles -= 1;
-        open = false;
-      },
-    };
+    return simulatedFile(host, name, inode, writable);
   }
 }

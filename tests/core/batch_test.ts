@@ -7,20 +7,21 @@ import {
   assertThrows,
 } from "@std/assert";
 import fc from "fast-check";
-import type { Batch, Operation } from "../../core/batch.ts";
-import { BATCH_BYTES_MAX, BatchBuilder, decodeBatch, PUT_OVERHEAD_BYTES_MAX } from "../../core/batch.ts";
+import type { Batch } from "../../core/batch.ts";
+import { BATCH_BYTES_MAX, BatchBuilder, decodeBatch } from "../../core/batch.ts";
 import { toKey, VALUE_BYTES_MAX } from "../../core/bytes.ts";
 import { CLEAR, PUT, TOMBSTONE } from "../../core/entry_kind.ts";
 import { CorruptionError, UnsupportedFormatError } from "../../core/errors.ts";
 import { RECORD_HEADER_BYTES } from "../../core/record.ts";
 import type { GivenOperation } from "../support/arbitraries.ts";
 import { operations } from "../support/arbitraries.ts";
-import { cutOff, everyChange, extended, joined, valueUnlessDamaged } from "../support/damage.ts";
-import { addOperations } from "../support/record_files.ts";
+import { cutOff, everyChange, extended, joined, sameBytes, valueUnlessDamaged } from "../support/damage.ts";
+import type { PlainOperation } from "../support/record_files.ts";
+import { addOperations, plainOperations } from "../support/record_files.ts";
 
 const ENCODER = new TextEncoder();
 
-Deno.test("a batch is its operations in order, with values that are views of its bytes", () => {
+Deno.test("a batch is its operations in order, each with the place where it stands in the bytes", () => {
   const builder = new BatchBuilder(1024);
   builder.put("a", Uint8Array.of(1, 2));
   builder.remove("b");
@@ -28,13 +29,17 @@ Deno.test("a batch is its operations in order, with values that are views of its
   builder.put("", "é");
   assertEquals(builder.length, 4);
   const batch = builder.finish();
+  const first = RECORD_HEADER_BYTES + 4;
   assertEquals(batch.operations, [
-    { kind: PUT, key: "a", value: Uint8Array.of(1, 2) },
-    { kind: TOMBSTONE, key: "b", value: null },
-    { kind: CLEAR, key: "", value: null },
-    { kind: PUT, key: "", value: Uint8Array.of(0xc3, 0xa9) },
+    { kind: PUT, key: "a", at: first },
+    { kind: TOMBSTONE, key: "b", at: first + 10 },
+    { kind: CLEAR, key: "", at: first + 14 },
+    { kind: PUT, key: "", at: first + 15 },
   ]);
-  assertStrictEquals(batch.operations[0]!.value!.buffer, batch.bytes.buffer);
+  assertEquals(built(batch), [[PUT, "a", [1, 2]], [TOMBSTONE, "b", null], [CLEAR, "", null], [PUT, "", [
+    0xc3,
+    0xa9,
+  ]]]);
   assertEquals(builder.length, 0);
 });
 
@@ -42,19 +47,16 @@ Deno.test("a batch decodes to what it was built of, in chunks of any size", () =
   const batches = fc.array(operations, { minLength: 1, maxLength: 5 });
   fc.assert(fc.property(batches, fc.constantFrom(0, 40, 64, 100, 4096), (given, chunkBytes) => {
     const builder = new BatchBuilder(chunkBytes);
-    const built = given.map((operations) => {
+    const batches = given.map((operations) => {
       addOperations(builder, operations);
       assertEquals(builder.length, operations.length);
       return builder.finish();
     });
     // All of them are looked at when all of them are built: a later batch must not touch an earlier one.
-    for (const [i, batch] of built.entries()) {
-      assertEquals(plain(batch.operations), expected(given[i]!));
-      assertEquals(plain(decoded(batch)), expected(given[i]!));
-      assertEquals(encoded(plain(decoded(batch))), payload(batch));
-      for (const { value } of batch.operations) {
-        if (value !== null) assertStrictEquals(value.buffer, batch.bytes.buffer);
-      }
+    for (const [i, batch] of batches.entries()) {
+      assertEquals(built(batch), expected(given[i]!));
+      assertEquals(decoded(batch), expected(given[i]!));
+      assertEquals(encoded(decoded(batch)), payload(batch));
     }
   }));
 });
@@ -66,7 +68,7 @@ Deno.test("changing a value after it was given changes nothing", () => {
   value.fill(9);
   builder.put("b", value.subarray(1));
   value.fill(8);
-  assertEquals(builder.finish().operations.map((one) => [...one.value!]), [[1, 2, 3], [9, 9]]);
+  assertEquals(built(builder.finish()), [[PUT, "a", [1, 2, 3]], [PUT, "b", [9, 9]]]);
 });
 
 Deno.test("a batch that outgrows its chunk moves to a larger one and stays whole", () => {
@@ -80,16 +82,13 @@ Deno.test("a batch that outgrows its chunk moves to a larger one and stays whole
   const batch = builder.finish();
   assertNotStrictEquals(batch.bytes, before.bytes);
   assertEquals(batch.start, 0);
-  assertEquals(batch.operations.map((one) => [one.key, one.value?.length]), [
-    ["a", 10],
-    ["b", undefined],
-    ["c", 500],
-    ["", undefined],
+  assertEquals(built(batch), [
+    [PUT, "a", Array(10).fill(1)],
+    [TOMBSTONE, "b", null],
+    [PUT, "c", Array(500).fill(2)],
+    [CLEAR, "", null],
   ]);
-  for (const { value } of batch.operations) {
-    if (value !== null) assertStrictEquals(value.buffer, batch.bytes.buffer);
-  }
-  assertEquals(plain(before.operations), [[PUT, "first", [...ENCODER.encode("of a batch before")]]]);
+  assertEquals(built(before), [[PUT, "first", [...ENCODER.encode("of a batch before")]]]);
 });
 
 Deno.test("batches of one chunk stand one behind the other, each with room for its record's header", () => {
@@ -119,15 +118,36 @@ Deno.test("a batch that was looked at can be added to, and looked at again", () 
   for (const chunkBytes of [40, 64, 4096]) {
     const builder = new BatchBuilder(chunkBytes);
     builder.put("a", "1");
-    assertEquals(plain(decoded(builder.peek())), [[PUT, "a", [0x31]]]);
+    assertEquals(decoded(builder.peek()), [[PUT, "a", [0x31]]]);
     builder.put("b", "22");
     assertEquals(builder.length, 2);
     assertEquals(builder.peek(), builder.peek());
     const batch = builder.finish();
-    assertEquals(plain(decoded(batch)), [[PUT, "a", [0x31]], [PUT, "b", [0x32, 0x32]]]);
-    assertEquals(plain(batch.operations), plain(decoded(batch)));
+    assertEquals(decoded(batch), [[PUT, "a", [0x31]], [PUT, "b", [0x32, 0x32]]]);
+    assertEquals(built(batch), decoded(batch));
     assertEquals(builder.length, 0);
   }
+});
+
+Deno.test("a small batch of another builder is copied behind the others, a large one stays where it is", () => {
+  fc.assert(fc.property(fc.array(operations, { minLength: 1, maxLength: 6 }), (given) => {
+    const own = new BatchBuilder(600);
+    const batches = given.map((operations, i) => {
+      const theirs = batchOf(operations);
+      const before = payload(theirs);
+      const adopted = own.adopt(theirs);
+      assertEquals([payload(adopted), payload(theirs)], [before, before]);
+      assertEquals(adopted === theirs, before.length + RECORD_HEADER_BYTES > 150);
+      own.put("own", `${i}`);
+      return [adopted, own.finish()] as const;
+    });
+    for (const [i, [adopted, next]] of batches.entries()) {
+      assertEquals(built(adopted), expected(given[i]!));
+      assertEquals(decoded(adopted), expected(given[i]!));
+      const own = [[PUT, "own", [...ENCODER.encode(`${i}`)]]];
+      assertEquals([built(next), decoded(next)], [own, own]);
+    }
+  }));
 });
 
 Deno.test("strings of every length and kind are stored as their UTF-8 bytes", () => {
@@ -138,12 +158,8 @@ Deno.test("strings of every length and kind are stored as their UTF-8 bytes", ()
   for (const chunkBytes of [64, 100_000]) {
     const builder = new BatchBuilder(chunkBytes);
     for (const text of texts) builder.put("key", text);
-    const { operations } = builder.finish();
-    for (const [i, text] of texts.entries()) {
-      assertEquals(
-        new TextDecoder("utf-8", { ignoreBOM: true }).decode(operations[i]!.value!) === text,
-        true,
-      );
+    for (const [i, [, , value]] of built(builder.finish()).entries()) {
+      assert(new TextDecoder().decode(Uint8Array.from(value!)) === texts[i], `text ${i}`);
     }
   }
 });
@@ -154,8 +170,7 @@ Deno.test("keys of the greatest length fit", () => {
   builder.put(key, "");
   builder.remove(key);
   const batch = builder.finish();
-  assertEquals(decoded(batch).every((one) => one.key === key), true);
-  assertEquals(PUT_OVERHEAD_BYTES_MAX, batch.operations[0]!.value!.byteOffset - RECORD_HEADER_BYTES - 4);
+  assert(decoded(batch).every(([, decodedKey]) => decodedKey === key));
 });
 
 Deno.test("a value or a batch that is too large is refused before anything is allocated or added", () => {
@@ -168,7 +183,7 @@ Deno.test("a value or a batch that is too large is refused before anything is al
     "this batch",
   );
   assertEquals(builder.length, 1);
-  assertEquals(plain(builder.finish().operations), [[PUT, "a", [0x31]]]);
+  assertEquals(built(builder.finish()), [[PUT, "a", [0x31]]]);
 });
 
 Deno.test("a payload that is cut off, or has something behind it, is corrupt", () => {
@@ -184,8 +199,8 @@ Deno.test("a changed payload never reads past its end and never fails in any oth
   const around = joined(new Uint8Array(5), bytes, new Uint8Array(5).fill(7));
   for (const { bytes: changed } of everyChange(around, 5, 5 + bytes.length)) {
     const operations = valueUnlessDamaged(() => decodeBatch(changed, 5, 5 + bytes.length));
-    for (const { value } of operations ?? []) {
-      assert(value === null || value.byteOffset + value.length <= 5 + bytes.length);
+    if (operations !== undefined) {
+      assert(sameBytes(encoded(plainOperations(changed, operations)), changed.subarray(5, 5 + bytes.length)));
     }
   }
 });
@@ -210,24 +225,17 @@ Deno.test("any bytes are a batch, corrupt or unsupported; a batch encodes to the
     const operations = valueUnlessDamaged(() => decodeBatch(bytes, 0, bytes.length));
     if (operations === undefined) return;
     batches += 1;
-    assertEquals(encoded(plain(operations)), bytes.slice());
+    assertEquals(encoded(plainOperations(bytes, operations)), bytes.slice());
   }));
   fc.assert(fc.property(operations, (given) => {
-    const bytes = payload(built(given));
-    assertEquals(encoded(plain(decodeBatch(bytes, 0, bytes.length))), bytes);
+    const batch = batchOf(given);
+    assertEquals(encoded(decoded(batch)), payload(batch));
     batches += 1;
   }));
   assert(batches >= 100);
 });
 
-/** An operation as plain data. */
-type Plain = readonly [kind: number, key: string, value: readonly number[] | null];
-
-function plain(operations: readonly Operation[]): Plain[] {
-  return operations.map(({ kind, key, value }) => [kind, key, value === null ? null : [...value]]);
-}
-
-function expected(given: readonly GivenOperation[]): Plain[] {
+function expected(given: readonly GivenOperation[]): PlainOperation[] {
   return given.map((one) => {
     if (one.kind === "clear") return [CLEAR, "", null];
     if (one.kind === "remove") return [TOMBSTONE, one.key, null];
@@ -236,7 +244,7 @@ function expected(given: readonly GivenOperation[]): Plain[] {
 }
 
 /** The payload of some operations, written a second time and independently. */
-function encoded(operations: readonly Plain[]): Uint8Array {
+function encoded(operations: readonly PlainOperation[]): Uint8Array {
   const u16 = (n: number): number[] => [n & 255, n >> 8];
   const bytes = operations.flatMap(([kind, key, value]) => {
     const keyBytes = Array.from(key, (char) => char.charCodeAt(0));
@@ -247,14 +255,14 @@ function encoded(operations: readonly Plain[]): Uint8Array {
   return Uint8Array.of(...u16(operations.length), 0, 0, ...bytes);
 }
 
-function built(given: readonly GivenOperation[]): Batch {
+function batchOf(given: readonly GivenOperation[]): Batch {
   const builder = new BatchBuilder(64);
   addOperations(builder, given);
   return builder.finish();
 }
 
 function sample(): Batch {
-  return built([
+  return batchOf([
     { kind: "put", key: toKey("key"), value: "value" },
     { kind: "clear" },
     { kind: "remove", key: "" },
@@ -267,8 +275,14 @@ function payload({ bytes, start, end }: Batch): Uint8Array {
   return bytes.slice(start + RECORD_HEADER_BYTES, end);
 }
 
-function decoded({ bytes, start, end }: Batch): readonly Operation[] {
-  return decodeBatch(bytes, start + RECORD_HEADER_BYTES, end);
+/** What a batch says that it is. */
+function built({ bytes, operations }: Batch): PlainOperation[] {
+  return plainOperations(bytes, operations);
+}
+
+/** What the bytes of a batch say. */
+function decoded({ bytes, start, end }: Batch): PlainOperation[] {
+  return plainOperations(bytes, decodeBatch(bytes, start + RECORD_HEADER_BYTES, end));
 }
 
 /** Bytes that say they are longer than any test could afford. */

@@ -7,7 +7,7 @@ import { CorruptionError } from "../../core/errors.ts";
 import type { Version } from "../../core/version.ts";
 import { checkRuns, EMPTY_VERSION, placeFor, versionSegments } from "../../core/version.ts";
 import { edit, metaOf, version } from "../support/arbitraries.ts";
-import { cutOff, everyChange, extended, joined, sameBytes, valueUnlessDamaged } from "../support/damage.ts";
+import { cutOff, extended, joined, sameBytes, someChanges, valueUnlessDamaged } from "../support/damage.ts";
 
 Deno.test("an edit takes segments away, puts segments in place and moves the marks", () => {
   const flushed = applyEdit(EMPTY_VERSION, {
@@ -122,7 +122,7 @@ Deno.test("an edit that is cut off or extended is corrupt", () => {
 
 Deno.test("a changed edit is corrupt, or another one with the same bytes again", () => {
   const seen = { corrupt: 0, another: 0 };
-  for (const { bytes } of everyChange(encodeEdit(sample()))) {
+  for (const { bytes } of someChanges(encodeEdit(sample()))) {
     const edit = valueUnlessDamaged(() => decoded(bytes));
     if (edit === undefined) seen.corrupt += 1;
     else {
@@ -131,7 +131,7 @@ Deno.test("a changed edit is corrupt, or another one with the same bytes again",
       valueUnlessDamaged(() => applyEdit(EMPTY_VERSION, edit));
     }
   }
-  assert(seen.corrupt > 1_000 && seen.another > 1_000, JSON.stringify(seen));
+  assert(seen.corrupt > 500 && seen.another > 500, JSON.stringify(seen));
 });
 
 Deno.test("any bytes are an edit or corrupt", () => {

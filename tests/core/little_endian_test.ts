@@ -67,7 +67,7 @@ Deno.test("a key may be as long as keys get, and larger than the writer's buffer
 });
 
 Deno.test("a reader stays within its part of the bytes, and says where it stands", () => {
-  const reader = new ByteReader(Uint8Array.of(1, 2, 3, 4, 5), 1, 4, "a part");
+  const reader = new ByteReader(Uint8Array.of(1, 2, 3, 4, 5, 6, 7), 1, 4, "a part");
   assertEquals([reader.position, reader.left, reader.u8(), reader.position, reader.left], [1, 3, 2, 2, 2]);
   const error = assertThrows(() => reader.u32(), CorruptionError, "Cannot decode a part: it ends too early");
   assertEquals([error.offset, reader.left], [2, 2]);

@@ -9,7 +9,7 @@ import { decodeCurrent, encodeCurrent, scanManifest } from "../../core/manifest.
 import { RECORD_BATCH, RECORD_EDIT } from "../../core/record.ts";
 import { EMPTY_VERSION } from "../../core/version.ts";
 import { metaOf, safeNumber, version } from "../support/arbitraries.ts";
-import { cutOff, everyChange, extended, joined, valueUnlessDamaged } from "../support/damage.ts";
+import { cutOff, everyChange, extended, joined, someChanges, valueUnlessDamaged } from "../support/damage.ts";
 import type { RecordFile } from "../support/record_files.ts";
 import { recordFile, SALT } from "../support/record_files.ts";
 
@@ -31,6 +31,17 @@ Deno.test("a manifest may go on after it was closed, and is then no longer close
   assertEquals(scanManifest(file.close(2).bytes(), 7).closed, true);
 });
 
+Deno.test("the last edit is marked if any whole record behind it says that it is durable", () => {
+  const file = recordFile("manifest", 7).edit(1, CREATED);
+  const marked = (): boolean => scanManifest(file.bytes(), 7).marked;
+  assertEquals(marked(), false);
+  assertEquals([file.mark(1) && marked(), file.edit(2, flush(1)) && marked()], [true, false]);
+  assertEquals([file.close(2) && marked(), file.raw(new Uint8Array(5)) && marked()], [true, true]);
+  const torn = recordFile("manifest", 7).edit(1, CREATED).mark(1).bytes();
+  torn[torn.length - 1]! ^= 1;
+  assertEquals(scanManifest(torn, 7).marked, false);
+});
+
 Deno.test("the snapshot of any version can be read back", () => {
   fc.assert(fc.property(version, safeNumber, (given, id) => {
     const file = recordFile("manifest", id).edit(given.editNumber, snapshotEdit(given, "snapshot", 1));
@@ -48,7 +59,7 @@ Deno.test("a changed byte is an error, or costs no edit and is reported: in the 
   const bytes = file.bytes();
   const whole = scanManifest(bytes, 7);
   const [mark, closing] = file.offsets.slice(-2) as [number, number];
-  for (const { at, bytes: changed } of everyChange(bytes)) {
+  for (const { at, bytes: changed } of someChanges(bytes)) {
     const scan = valueUnlessDamaged(() => scanManifest(changed, 7));
     if (at < mark) assert(scan === undefined, `byte ${at} was missed`);
     else {
@@ -62,7 +73,7 @@ Deno.test("a changed byte in the last edit of a process that was killed is damag
   const file = recordFile("manifest", 7).edit(1, CREATED).mark(1).edit(2, flush(1)).mark(2);
   const bytes = file.bytes();
   const [, , edit, mark] = file.offsets as [number, number, number, number];
-  for (const { at, bytes: changed } of everyChange(bytes, edit)) {
+  for (const { at, bytes: changed } of someChanges(bytes, edit)) {
     const scan = valueUnlessDamaged(() => scanManifest(changed, 7));
     if (at < mark) assert(scan === undefined, `byte ${at}`);
     else assert(scan!.edits.length === 2 && scan!.tail?.offset === mark, `byte ${at}`);
@@ -72,7 +83,7 @@ Deno.test("a changed byte in the last edit of a process that was killed is damag
 Deno.test("an edit that nothing says to be durable may be torn; it is left out and reported", () => {
   const file = recordFile("manifest", 7).edit(1, CREATED).mark(1).edit(2, flush(1));
   const edit = file.offsets[2]!;
-  for (const { at, bytes: changed } of everyChange(file.bytes(), edit)) {
+  for (const { at, bytes: changed } of someChanges(file.bytes(), edit)) {
     const scan = scanManifest(changed, 7);
     assert(scan.edits.length === 1 && scan.tail?.offset === edit && scan.validBytes === edit, `byte ${at}`);
   }

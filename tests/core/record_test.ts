@@ -187,6 +187,16 @@ Deno.test("a record inside a value is never taken for one of the file", () => {
   assertEquals([records, behind.map(({ number }) => number)], [[], [9]]);
 });
 
+Deno.test("the search behind a tail goes from record to record and not through what they hold", () => {
+  const file = recordFile("journal", 1).mark(1);
+  const inside = FILE_HEADER_BYTES + 2 * RECORD_HEADER_BYTES;
+  const forgery = encodeRecord(new Uint8Array(0), RECORD_MARK, file.seed, inside, 99, 99);
+  const bytes = file.record(RECORD_BATCH, 2, 1, forgery).bytes();
+  assertEquals(scanRecords(bytes, file.seed).records.map(({ number }) => number), [1, 2]);
+  bytes[FILE_HEADER_BYTES]! ^= 1;
+  assertEquals(scanRecords(bytes, file.seed).behind.map(({ number }) => number), [2]);
+});
+
 Deno.test("the search behind a tail finds whole records at any byte, and no end of one that is cut off", () => {
   for (let gap = 1; gap < 40; gap++) {
     const file = recordFile("journal", 1).raw(new Uint8Array(gap).fill(gap)).mark(3, 3).close(4, 4);

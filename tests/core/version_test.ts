@@ -47,19 +47,14 @@ Deno.test("searching a run finds what looking at every segment finds", () => {
 
 Deno.test("two ranges overlap exactly if they have a key in common", () => {
   const key = fc.constantFrom(...BOUND_KEYS);
-  const range = fc.tuple(key, key).map((keys) => keys.sort()).map(([minKey, maxKey]) => ({ minKey, maxKey }));
-  fc.assert(
-    fc.property(
-      range as fc.Arbitrary<{ minKey: string; maxKey: string }>,
-      range as fc.Arbitrary<{ minKey: string; maxKey: string }>,
-      (a, b) => {
-        const common = BOUND_KEYS.some((k) =>
-          a.minKey <= k && k <= a.maxKey && b.minKey <= k && k <= b.maxKey
-        );
-        assertEquals([overlap(a, b), overlap(b, a)], [common, common]);
-      },
-    ),
-  );
+  const range: fc.Arbitrary<{ minKey: string; maxKey: string }> = fc.tuple(key, key).map(([a, b]) => ({
+    minKey: a < b ? a : b,
+    maxKey: a < b ? b : a,
+  }));
+  fc.assert(fc.property(range, range, (a, b) => {
+    const common = BOUND_KEYS.some((k) => a.minKey <= k && k <= a.maxKey && b.minKey <= k && k <= b.maxKey);
+    assertEquals([overlap(a, b), overlap(b, a)], [common, common]);
+  }));
 });
 
 Deno.test("the size of a version is that of its segments, newest run first", () => {
@@ -161,7 +156,7 @@ Deno.test("at a level above 0 an output joins the first run that it is disjoint 
     runOf(1, metaOf(3, "a", "c")),
     runOf(1, metaOf(2, "x", "z")),
   ];
-  assertEquals(place(given, [5, 4], 1), { level: 1, index: 2, join: false });
+  assertEquals(place(given, [5, 4], 1), { level: 1, index: 0, join: false });
   const disjoint = [runOf(0, metaOf(5, "g", "h")), ...given.slice(2)];
   assertEquals(place(disjoint, [5], 1), { level: 1, index: 0, join: true });
   assertEquals(place([runOf(0, metaOf(5, "g", "h")), runOf(0, metaOf(4, "a", "b"))], [5], 0), {
@@ -180,10 +175,7 @@ Deno.test("there is no place above what is newer, below what is older, or around
     runOf(2, metaOf(1, "a", "z")),
   ];
   assertEquals(place(given, [5], 1), "at level 1 it would stand below older versions of its keys");
-  assertEquals(
-    place(given, [1], 1),
-    "at level 1 it would stand above newer versions of its keys".replace("above", "above"),
-  );
+  assertEquals(place(given, [1], 0), "at level 0 it would stand above newer versions of its keys");
   assertEquals(place(given, [5, 3], 0), "segment 4 lies between its inputs in age");
   assertEquals(place(given, [5, 2], 1), "segment 4 lies between its inputs in age");
 });

@@ -1,8 +1,8 @@
 /**
  * What every storage does, told once and run on each.
  *
- * The examples are the port's documentation; the property at the end runs random calls on a storage in memory and on
- * one in a folder, and takes any difference for a failure. What only files have is in `file_storage_test.ts`.
+ * The examples are the port's documentation; the property at the end runs random calls on a storage in memory, a simulated
+ * one and one in a folder, and takes any difference for a failure. What only files have is in `file_storage_test.ts`.
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
@@ -10,6 +10,7 @@ import fc from "fast-check";
 import { AlreadyExistsError, IoError, LockedError, NotFoundError, TreeError } from "../../core/errors.ts";
 import { FileStorage } from "../../io/file_storage.ts";
 import { MemoryStorage } from "../../io/memory_storage.ts";
+import { SimulatedStorage } from "../../io/simulated_storage.ts";
 import type { Storage, StorageFile, StorageLock } from "../../io/storage.ts";
 import { testWithFiles } from "../support/permissions.ts";
 
@@ -18,10 +19,9 @@ const NO_FILE_NAMES = ["", ".", "..", "../a", "a/b", "a\\b", "a b", "a\0", "\u00
 
 /** Registers a test for each kind of storage; `storageOf` gives a storage on the same data whenever it is called. */
 function onEach(name: string, fn: (storageOf: () => Storage) => void | Promise<void>): void {
-  Deno.test(`${name} (memory)`, () => {
-    const storage = new MemoryStorage();
-    return fn(() => storage);
-  });
+  for (const storage of [new MemoryStorage(), new SimulatedStorage()]) {
+    Deno.test(`${name} (${storage.kind})`, () => fn(() => storage));
+  }
   testWithFiles(`${name} (files)`, (folder) => fn(() => new FileStorage(`${folder}/store`)));
 }
 
@@ -479,7 +479,7 @@ function carryOutOn(file: StorageFile | undefined, call: FileCall, index: number
   }
 }
 
-testWithFiles("any calls have the same results and errors in memory and on files", (folder) => {
+testWithFiles("any calls have the same results and errors in memory, simulated and on files", (folder) => {
   const seen = new Set<unknown>();
   let runs = 0;
   fc.assert(
@@ -487,6 +487,7 @@ testWithFiles("any calls have the same results and errors in memory and on files
       const opened: Call[] = [{ call: "open" }, ...list];
       const onFiles = outcomes(new FileStorage(`${folder}/${runs++}`), opened);
       assertEquals(outcomes(new MemoryStorage(), opened), onFiles);
+      assertEquals(outcomes(new SimulatedStorage(), opened), onFiles);
       for (const result of onFiles) seen.add(String(result).split(" ")[0]);
     }),
     { numRuns: 300 },

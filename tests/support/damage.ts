@@ -35,10 +35,14 @@ export function* everyChange(
   }
 }
 
-/** Gives `bytes` with one byte changed: each bit flipped, zeroed, and all ones. */
-export function* someChanges(bytes: Uint8Array): Generator<ChangedByte, void> {
+/** Gives `bytes` with one byte changed: each bit of each of `[from, to)` flipped, the byte zeroed, and all ones. */
+export function* someChanges(
+  bytes: Uint8Array,
+  from = 0,
+  to: number = bytes.length,
+): Generator<ChangedByte, void> {
   const copy = new Uint8Array(bytes);
-  for (let at = 0; at < copy.length; at++) {
+  for (let at = from; at < to; at++) {
     const before = copy[at]!;
     for (const value of new Set([1, 2, 4, 8, 16, 32, 64, 128].map((bit) => before ^ bit).concat(0, 255))) {
       if (value === before) continue;

@@ -10,11 +10,14 @@
  * @module
  */
 
+import type { Operation } from "../../core/batch.ts";
 import { BatchBuilder } from "../../core/batch.ts";
 import type { Edit } from "../../core/edit.ts";
 import { encodeEdit } from "../../core/edit.ts";
+import { PUT } from "../../core/entry_kind.ts";
 import type { FileKind, Salt } from "../../core/file_header.ts";
 import { encodeFileHeader } from "../../core/file_header.ts";
+import { readU16, readU32 } from "../../core/little_endian.ts";
 import type { RecordKind } from "../../core/record.ts";
 import {
   encodeRecord,
@@ -103,4 +106,16 @@ export function addOperations(builder: BatchBuilder, operations: readonly GivenO
     else if (operation.kind === "remove") builder.remove(operation.key);
     else builder.clear();
   }
+}
+
+/** An operation with its value, or `null` for one that has none. */
+export type PlainOperation = readonly [kind: number, key: string, value: readonly number[] | null];
+
+/** Returns operations as plain data, with their values out of the bytes that they stand in. */
+export function plainOperations(bytes: Uint8Array, operations: readonly Operation[]): PlainOperation[] {
+  return operations.map(({ kind, key, at }) => {
+    if (kind !== PUT) return [kind, key, null];
+    const start = at + 7 + readU16(bytes, at + 1);
+    return [kind, key, [...bytes.subarray(start, start + readU32(bytes, at + 3))]];
+  });
 }
