@@ -72,6 +72,7 @@ export class Block {
   constructor(bytes: Uint8Array) {
     if (bytes.length < BLOCK_HEADER_BYTES) throw notABlock("it is too short");
     const count = readU32(bytes, 0);
+    if (count > 1 && bytes.length > BLOCK_BYTES_MAX) throw notABlock("it is too long");
     const flags = bytes[4]!;
     if (flags > 31) throw notABlock("it has unknown flags");
     const wide = (flags & WIDE) !== 0;

@@ -57,8 +57,8 @@ export const DEFAULT_STORED_CONFIG: StoredConfig = {
 const LIMITS = {
   /** Below 1 KiB a seal would cost more than what it seals; a journal's bytes are kept in memory. */
   maxMemtableSize: { least: 1024, most: 2 ** 40, whole: true },
-  /** A block of several entries is at most 16 MiB, and one entry more than the target may be in it. */
-  blockSize: { least: 1024, most: 8 * 1024 * 1024, whole: true },
+  /** A block of several entries is at most 16 MiB; with short keys its columns may triple what was aimed at. */
+  blockSize: { least: 1024, most: 4 * 1024 * 1024, whole: true },
   /** One level for flushes, one below; a level is one byte in an edit. */
   levelCount: { least: 2, most: 64, whole: true },
   levelRatio: { least: 2, most: 10_000, whole: false },

@@ -7,8 +7,9 @@
  * ```
  *
  * Records are numbered without gaps, from the number that the snapshot has. A new manifest is written when the old one
- * has grown, and at an open that found a torn tail: a torn file is never appended to. `CURRENT` is replaced by
- * write, sync, rename and sync of the folder, so that it always names a whole manifest.
+ * has grown, at an open that found a torn tail, since a torn file is never appended to, and at an orderly close: what a
+ * later misfortune cuts off the end of a closed tree's manifest is then its one edit, which is found out, or none. `CURRENT`
+ * is replaced by write, sync, rename and sync of the folder, so that it always names a whole manifest.
  *
  * A mark is written behind each edit once that is durable, and is not synced itself. Without it a flipped byte in the last edit
  * of a process that was killed would look like a torn write, and what it had flushed would be gone in silence: its

@@ -141,13 +141,6 @@ export function versionSegments(version: Version): readonly SegmentMeta[] {
   return version.runs.flatMap((run) => run.segments);
 }
 
-/** Returns the bytes of all segments. */
-export function versionBytes(version: Version): number {
-  let bytes = 0;
-  for (const run of version.runs) for (const segment of run.segments) bytes += segment.size;
-  return bytes;
-}
-
 /** Returns what violates an invariant of a version, or `undefined` if nothing does. */
 export function checkRuns(runs: readonly Run[]): string | undefined {
   const ids = new Set<SegmentId>();

@@ -24,7 +24,7 @@ export type Durability = "buffered" | "os" | "sync";
 export interface Config {
   /** Bytes appended to the journal before the memtable is sealed and flushed; 16 MiB, 1 KiB and up. Stored. */
   readonly maxMemtableSize?: number;
-  /** Target bytes of a data block; 4 KiB, 1 KiB to 8 MiB. Stored. */
+  /** Target bytes of a data block; 4 KiB, 1 KiB to 4 MiB. Stored. */
   readonly blockSize?: number;
   /** The cache of blocks; one of 16 MiB of its own. One may serve several trees. */
   readonly blockCache?: BlockCache;

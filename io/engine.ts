@@ -402,7 +402,7 @@ export class Engine {
     this.throwFailure();
   }
 
-  /** Says in the journals and the manifest that the tree was closed in order, unless nothing has changed since they say so. */
+  /** Says in the journal and a new manifest that the tree was closed in order, unless nothing has changed since they say so. */
   #writeClosing(): void {
     const { version, active, sealed, seqno, nextId, journal } = this.#state;
     const { closedAt, manifest } = this.#parts;
@@ -414,8 +414,7 @@ export class Engine {
     const edit = fenceEdit("closed", version, journals, seqno, nextId, now);
     try {
       if (journal !== undefined) this.#journals.closing(journal, seqno);
-      manifest!.commit(edit, version, applyEdit(version, edit), seqno, now);
-      manifest!.closing(version.editNumber + 1, seqno);
+      manifest!.replace(applyEdit(version, edit), "closed", seqno, now);
     } catch (error) {
       throw this.#poisonIfBarrier(error);
     }

@@ -68,6 +68,8 @@ export class ManifestWriter {
   /**
    * Writes a manifest for a version and makes `CURRENT` name it; the one before, if there is one, goes.
    *
+   * With cause `"closed"` it ends with a closing record, which needs no mark: nothing is appended to it any more.
+   *
    * @throws {IoError} If it could not be written; `CURRENT` names what it named before.
    * @throws {BarrierError} If it is unknown what `CURRENT` names.
    */
@@ -77,10 +79,13 @@ export class ManifestWriter {
     const { header, bytes } = encodeFileHeader("manifest", id, fileSalt(this.#salt, id));
     const payload = encodeEdit(snapshotEdit(version, cause, now));
     const record = encodeRecord(payload, RECORD_EDIT, header.seed, bytes.length, version.editNumber, durable);
+    const length = bytes.length + record.length;
+    const closing = cause === "closed"
+      ? encodeRecord(new Uint8Array(0), RECORD_CLOSING, header.seed, length, version.editNumber, durable)
+      : new Uint8Array(0);
     const file = createAnew(this.#storage, fileName("manifest", id));
     try {
-      appendWhole(file, bytes, 0, bytes.length);
-      appendWhole(file, record, 0, record.length);
+      for (const part of [bytes, record, closing]) appendWhole(file, part, 0, part.length);
       file.sync();
       replaceCurrent(this.#storage, id);
     } catch (error) {
@@ -89,9 +94,9 @@ export class ManifestWriter {
     }
     this.#file?.close();
     this.#file = file;
-    this.#head = { id, seed: header.seed, bytes: bytes.length + record.length, snapshotBytes: record.length };
+    this.#head = { id, seed: header.seed, bytes: length + closing.length, snapshotBytes: record.length };
     this.bytesWritten += this.#head.bytes;
-    this.#mark(version.editNumber, durable);
+    if (cause !== "closed") this.#mark(version.editNumber, durable);
     if (before > 0) this.#remove(before);
   }
 
@@ -122,12 +127,6 @@ export class ManifestWriter {
     }
   }
 
-  /** Says that the tree is closed in order. */
-  closing(number: number, durable: number): void {
-    this.#append(new Uint8Array(0), RECORD_CLOSING, number, durable);
-    syncFile(this.#file!);
-  }
-
   /** Lets go of the file. */
   close(): void {
     this.#file?.close();
@@ -135,7 +134,7 @@ export class ManifestWriter {
 
   #append(
     payload: Uint8Array,
-    kind: typeof RECORD_EDIT | typeof RECORD_CLOSING | typeof RECORD_MARK,
+    kind: typeof RECORD_EDIT | typeof RECORD_MARK,
     number: number,
     durable: number,
   ): void {

@@ -22,7 +22,7 @@ Deno.test("the defaults are within their limits", () => {
 Deno.test("a number may be as small and as large as its limits and no further", () => {
   const limits: [name: keyof StoredConfig, least: number, most: number, step: number][] = [
     ["maxMemtableSize", 1024, 2 ** 40, 1],
-    ["blockSize", 1024, 8 * 1024 * 1024, 1],
+    ["blockSize", 1024, 4 * 1024 * 1024, 1],
     ["levelCount", 2, 64, 1],
     ["levelRatio", 2, 10_000, 0.001],
     ["filterBitsPerKey", 0, 64, 0.001],

@@ -8,7 +8,6 @@ import {
   overlap,
   placeFor,
   segmentFor,
-  versionBytes,
   versionCovers,
   versionSegments,
   withoutSegments,
@@ -17,7 +16,7 @@ import {
 import { BOUND_KEYS, byteKey, metaOf, runs, version } from "../support/arbitraries.ts";
 
 Deno.test("the version of a tree without files covers nothing", () => {
-  assertEquals([versionSegments(EMPTY_VERSION), versionBytes(EMPTY_VERSION)], [[], 0]);
+  assertEquals(versionSegments(EMPTY_VERSION), []);
   assertEquals(versionCovers(EMPTY_VERSION, "a"), false);
   assertEquals(checkRuns(EMPTY_VERSION.runs), undefined);
 });
@@ -57,13 +56,12 @@ Deno.test("two ranges overlap exactly if they have a key in common", () => {
   }));
 });
 
-Deno.test("the size of a version is that of its segments, newest run first", () => {
+Deno.test("the segments of a version come newest run first", () => {
   const given: Version = {
     ...EMPTY_VERSION,
     runs: [runOf(0, metaOf(3, "a", "b")), runOf(1, metaOf(2, "a", "b"), metaOf(1, "c", "d"))],
   };
   assertEquals(versionSegments(given).map(({ id }) => id), [3, 2, 1]);
-  assertEquals(versionBytes(given), 3_006);
 });
 
 Deno.test("runs that break a rule are told which", () => {

@@ -144,7 +144,7 @@ export const fence: fc.Arbitrary<JournalFence> = fc.record({
 /** A configuration within its limits. */
 export const storedConfig: fc.Arbitrary<StoredConfig> = fc.record({
   maxMemtableSize: fc.integer({ min: 1024, max: 2 ** 40 }),
-  blockSize: fc.integer({ min: 1024, max: 8 * 1024 * 1024 }),
+  blockSize: fc.integer({ min: 1024, max: 4 * 1024 * 1024 }),
   levelCount: fc.integer({ min: 2, max: 64 }),
   levelRatio: fc.double({ min: 2, max: 10_000, noNaN: true }),
   filterBitsPerKey: fc.double({ min: 0, max: 64, noNaN: true }),
