@@ -115,7 +115,7 @@ export class BatchBuilder {
     this.#at = at + 1;
   }
 
-  /** Returns the batch as it is; the builder may still add to it. */
+  /** Returns the batch as it is; the builder may still add to it, and what was returned must not be used after that. */
   peek(): Batch {
     this.#reserve(0);
     const bytes = this.#bytes;
@@ -136,7 +136,11 @@ export class BatchBuilder {
     return batch;
   }
 
-  /** Returns a batch of another builder with its bytes copied here, so that many small ones share a chunk. */
+  /**
+   * Returns a batch of another builder with its bytes copied here, so that many small ones share a chunk.
+   *
+   * Requires: this builder's own batch is empty.
+   */
   adopt(batch: Batch): Batch {
     const length = batch.end - batch.start;
     if (length > this.#chunkBytes / ADOPTED_PART) return batch;
