@@ -39,7 +39,6 @@ export function schedule(
   persist: readonly PersistEffect[] = [],
   begun: readonly StartEffect[] = [],
 ): Step {
-  if (state.poisoned !== undefined) return { state, persist, start: [] };
   const start = [...begun];
   let next = state;
   if (next.failure === undefined || next.failure.retryAt <= now || next.failure.work === "strategy") {

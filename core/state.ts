@@ -17,7 +17,7 @@
  * - No two of `inFlight` and `committing` share an input.
  * - Only the first of `committing` may be under way.
  * - No live key is below `emptyBelow` nor at or above `emptyFrom`.
- * - After `poisoned` is set neither `version` nor `seqno` changes any more.
+ * - After `poisoned` is set nothing changes any more.
  *
  * @module
  */

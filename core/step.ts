@@ -45,8 +45,9 @@ export interface Step {
   readonly start: readonly StartEffect[];
 }
 
-/** Returns the next state and what is to be done about it. */
+/** Returns the next state and what is to be done about it; once poisoned, a state stays as it is. */
 export function step(state: TreeState, command: Command, options: StepOptions): Step {
+  if (state.poisoned !== undefined) return only(state);
   switch (command.kind) {
     case "open_journal":
       return openJournal(state);
@@ -79,7 +80,7 @@ export function step(state: TreeState, command: Command, options: StepOptions): 
         durableJournal: Math.max(state.durableJournal, command.journal),
       });
     case "poison":
-      return only({ ...state, poisoned: state.poisoned ?? { error: command.error } });
+      return only({ ...state, poisoned: { error: command.error } });
   }
 }
 

@@ -27,6 +27,7 @@ import {
   EMPTY_VERSION,
   fileName,
   LOCK_NAME,
+  LockedError,
   lostJournalName,
   NotFoundError,
   openedState,
@@ -82,6 +83,10 @@ const LIVE_JOURNALS_MAX = 4;
 /** How often a read-only open begins anew when a writer changes the files under it. */
 const READ_ATTEMPTS_MAX = 100;
 
+/** A writer holds READERS only while it removes files: a read-only open tries again for about 5 s. */
+const LOCK_ATTEMPTS_MAX = 1000;
+const LOCK_PAUSE_MS = 5;
+
 /** A clock that never goes back within one handle. */
 function clockOf(): () => number {
   return () => Date.now();
@@ -95,29 +100,40 @@ export async function openEngine(folder: string | URL, config: Config): Promise<
   const handle = handleConfig(config, storage);
   mergeConfig(config, handle, DEFAULT_STORED_CONFIG); // wrong numbers are refused before anything is touched
   await Promise.resolve();
-  try {
-    return inFolder(path, () => {
-      const { created, notes } = storage.open({
-        create: handle.createIfMissing && !handle.readOnly,
-        readOnly: handle.readOnly,
-      });
-      const opened = handle.readOnly
-        ? openReadOnly(path, config, handle, storage)
-        : openWriter(path, config, handle, storage);
-      return {
-        engine: opened.engine,
-        recovery: Object.freeze({
-          ...opened.recovery,
-          created: opened.recovery.created || created,
-          notes: Object.freeze([...notes, ...opened.recovery.notes]),
-          milliseconds: performance.now() - started,
-        }),
-      };
-    });
-  } catch (error) {
-    storage.close();
-    throw error;
+  for (let attempt = 1;; attempt++) {
+    try {
+      return inFolder(path, () => openOnce(path, config, handle, storage, started));
+    } catch (error) {
+      storage.close();
+      if (!handle.readOnly || !(error instanceof LockedError) || attempt === LOCK_ATTEMPTS_MAX) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, LOCK_PAUSE_MS));
   }
+}
+
+function openOnce(
+  path: string,
+  config: Config,
+  handle: HandleConfig,
+  storage: Storage,
+  started: number,
+): Opened {
+  const { created, notes } = storage.open({
+    create: handle.createIfMissing && !handle.readOnly,
+    readOnly: handle.readOnly,
+  });
+  const opened = handle.readOnly
+    ? openReadOnly(path, config, handle, storage)
+    : openWriter(path, config, handle, storage);
+  return {
+    engine: opened.engine,
+    recovery: Object.freeze({
+      ...opened.recovery,
+      created: opened.recovery.created || created,
+      notes: Object.freeze([...notes, ...opened.recovery.notes]),
+      milliseconds: performance.now() - started,
+    }),
+  };
 }
 
 function pathOf(folder: string | URL): string {

@@ -12,7 +12,9 @@ import { FileStorage, Tree } from "../../mod.ts";
 import { Child, childCommand } from "../support/children.ts";
 import { checkPrefix } from "../support/numbered_batches.ts";
 import { testWithProcesses } from "../support/permissions.ts";
-import { namesOfTree } from "../support/tree_session.ts";
+import { namesOfTree } from "../support/tree_worlds.ts";
+
+const CHILD = new URL("./kill_child.ts", import.meta.url);
 
 /** For each durability. Two hundred take some ninety seconds, and are worth it after a change of what is on disk. */
 const KILLS = 4;
@@ -56,7 +58,7 @@ for (const durability of ["os", "sync", "buffered"]) {
 }
 
 async function killOnce(folder: string, durability: string, known: Known): Promise<void> {
-  await using child = new Child(childCommand("tests/io/kill_child.ts", ["write", folder, durability]));
+  await using child = new Child(childCommand(CHILD, ["write", folder, durability]));
   assertEquals(await child.line(), "opening");
   await new Promise((resolve) => setTimeout(resolve, Math.random() * LIFE_MILLISECONDS_MAX));
   const said = await child.kill();

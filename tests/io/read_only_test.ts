@@ -122,6 +122,17 @@ Deno.test("what a reader needs stays when the writer is closed and opened again,
   assert(again.recovery.orphans >= before.length);
 });
 
+Deno.test("a read-only open waits while a writer removes files", async () => {
+  const storage = new MemoryStorage();
+  await (await treeOf(["a"], { storage })).close();
+  const removing = storage.lock("READERS", "exclusive");
+  const opening = reader(storage);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  removing.release();
+  await using tree = await opening;
+  assertEquals(texts(tree), ["a=a"]);
+});
+
 Deno.test("a reader sees all that the operating system had been given: buffered writes after a flush", async () => {
   const storage = new MemoryStorage();
   await using writer = await treeOf(["a"], { storage, durability: "buffered", fsyncInterval: null });

@@ -16,15 +16,15 @@ import { checkPrefix, fillBatch } from "../support/numbered_batches.ts";
 import { testWithFiles, testWithProcesses } from "../support/permissions.ts";
 import { WrappedStorage } from "../support/wrapped_storage.ts";
 
+const CHILD = new URL("./kill_child.ts", import.meta.url);
 const ROUNDS = 1_000;
 /** Each takes 6 ms, for the barriers of recovery. */
-const FILE_ROUNDS = 200;
+const FILE_ROUNDS = 150;
 const JOURNALS_MAX = 8;
 const FILES_MAX = 20;
 const OPEN_MILLISECONDS_MAX = 100;
 /** Opens with the default options would not flush in so few writes; no timer goes on behind a tree that has died. */
 const CONFIG: Config = { fsyncInterval: null, background: "inline" };
-
 /** One life: open, one write, death. Returns how long the open took, in ms. */
 async function live(storage: Storage, write: (tree: Tree) => void, config: Config = {}): Promise<number> {
   const mortal = new WrappedStorage(storage);
@@ -100,7 +100,7 @@ Deno.test("rounds that write nothing and are killed change nothing after the fir
 testWithProcesses("rounds of real processes that are killed leave the same", async (folder) => {
   const rounds = 12;
   for (let round = 1; round <= rounds; round++) {
-    await using child = new Child(childCommand("tests/io/kill_child.ts", ["once", folder, "os"]));
+    await using child = new Child(childCommand(CHILD, ["once", folder, "os"]));
     assertEquals(await child.line(), "opening");
     assertEquals(await child.line(), `open ${round - 1}`);
     assertEquals(await child.line(), `${round}`);

@@ -14,8 +14,10 @@ import fc from "fast-check";
 import { MemoryStorage, Tree } from "../../mod.ts";
 import type { Action, Upkeep, Variant } from "../support/tree_actions.ts";
 import { action, upkeep, variant } from "../support/tree_actions.ts";
-import type { Counts, Observation } from "../support/tree_session.ts";
-import { configOf, modelWorld, Session, treeWorld } from "../support/tree_session.ts";
+import type { Observation } from "../support/tree_session.ts";
+import { Session } from "../support/tree_session.ts";
+import type { Counts } from "../support/tree_worlds.ts";
+import { configOf, modelWorld, treeWorld } from "../support/tree_worlds.ts";
 
 const ACTIONS_MAX = 120;
 

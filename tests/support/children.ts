@@ -13,9 +13,9 @@ import { assert } from "@std/assert";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** Returns the command line of a script of this checkout, with exactly these permissions. */
+/** Returns the command line of a script of this checkout that has exactly these permissions. */
 export function childCommand(
-  script: string,
+  script: URL,
   args: readonly string[],
   flags: readonly string[] = ["--allow-read", "--allow-write"],
 ): string[] {
@@ -30,7 +30,7 @@ export function childCommand(
     "--config",
     config,
     ...flags,
-    new URL(script, ROOT).href,
+    script.href,
     ...args,
   ];
 }

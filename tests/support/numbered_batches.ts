@@ -14,8 +14,8 @@ import type { Batch, Tree } from "../../mod.ts";
 
 const MARKS = ["!", "m", "~"];
 const KEYS = 97;
+/** What came before a clear need not be known. */
 const CLEAR_EVERY = 251;
-/** After so many batches nothing is left of the first but what a clear has removed. */
 const TEXT = new TextDecoder();
 
 /** One change of a batch. */

@@ -67,7 +67,7 @@ export interface Variant {
   readonly levelCount: number;
   readonly levelRatio: number;
   /** `"squash"` is a strategy of the user's own: it merges all there is as soon as there are two segments. */
-  readonly strategy: "default" | "eager" | "fine" | "squash" | "never";
+  readonly strategy: "default" | "eager" | "fine" | "tiered" | "squash" | "never";
   readonly durability: "buffered" | "os" | "sync";
   readonly maxOpenFiles: number;
   readonly recoveryMode: "tolerate-tail" | "strict" | "point-in-time";
@@ -223,7 +223,7 @@ export const variant: fc.Arbitrary<Variant> = fc.record({
   cache: fc.constantFrom(0, 3000, 1_000_000),
   levelCount: fc.constantFrom(2, 3, 7),
   levelRatio: fc.constantFrom(2, 3, 10),
-  strategy: fc.constantFrom("default", "eager", "eager", "fine", "fine", "squash", "never"),
+  strategy: fc.constantFrom("default", "eager", "eager", "fine", "fine", "tiered", "squash", "never"),
   durability: fc.constantFrom("buffered", "os", "sync"),
   maxOpenFiles: fc.constantFrom(1, 2, 256),
   recoveryMode: fc.constantFrom("tolerate-tail", "strict", "point-in-time"),
