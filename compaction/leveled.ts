@@ -106,9 +106,7 @@ function pushLevel0(levels: Levels, targetSize: number): CompactionChoice {
   const chosen = withAllToTakeDown(levels, 0, flushed, []);
   if (chosen.some((segment) => segment.busy)) return { kind: "none" };
   const apart = flushed.every((a, i) => flushed.every((b, j) => j <= i || !shapesOverlap(a, b)));
-  if (chosen.length === flushed.length && apart) {
-    return { kind: "move", segments: idsOf(flushed), destLevel: 1 };
-  }
+  if (chosen.length === flushed.length && apart) return moveDown(levels, 0, flushed);
   return { kind: "merge", segments: idsOf(chosen), destLevel: 1, targetSize };
 }
 
@@ -124,9 +122,20 @@ function pushSegment(levels: Levels, level: number, targetSize: number): Compact
     if (best === undefined || ratio < best.ratio) best = { chosen, ratio };
   }
   if (best === undefined) return { kind: "none" };
-  const segments = idsOf(best.chosen);
-  if (segments.length === 1) return { kind: "move", segments, destLevel: level + 1 };
-  return { kind: "merge", segments, destLevel: level + 1, targetSize };
+  if (best.chosen.length === 1) return moveDown(levels, level, best.chosen);
+  return { kind: "merge", segments: idsOf(best.chosen), destLevel: level + 1, targetSize };
+}
+
+/** Takes segments down that overlap nothing there; those that only hide what is not there any more are dropped. */
+function moveDown(levels: Levels, level: number, segments: readonly SegmentShape[]): CompactionChoice {
+  const below = levels.levels.keys().filter((one) => one > level).toArray();
+  const hidesNothing = segments.every((segment) =>
+    segment.tombstones === segment.entries &&
+    below.every((one) => overlapping(levels, one, [segment]).length === 0)
+  );
+  return hidesNothing
+    ? { kind: "drop", segments: idsOf(segments) }
+    : { kind: "move", segments: idsOf(segments), destLevel: level + 1 };
 }
 
 /** Empties a level that is deeper than there are levels, one segment at a time, into the last one. */
@@ -198,7 +207,40 @@ function withAllToLift(
 function overlapping(levels: Levels, level: number, by: readonly SegmentShape[]): readonly SegmentShape[] {
   const minKey = by.map((segment) => segment.minKey).reduce((a, b) => compareKeys(a, b) <= 0 ? a : b);
   const maxKey = by.map((segment) => segment.maxKey).reduce((a, b) => compareKeys(a, b) >= 0 ? a : b);
-  return (levels.levels[level] ?? []).filter((segment) => shapesOverlap(segment, { minKey, maxKey }));
+  const segments = levels.levels[level] ?? [];
+  return isOneRun(segments)
+    ? segments.slice(...stretchOf(segments, minKey, maxKey))
+    : segments.filter((segment) => shapesOverlap(segment, { minKey, maxKey }));
+}
+
+/** Levels are asked about for each segment of the level above, so what they are is found out once. */
+const ONE_RUN: WeakMap<readonly SegmentShape[], boolean> = new WeakMap();
+
+function isOneRun(segments: readonly SegmentShape[]): boolean {
+  let known = ONE_RUN.get(segments);
+  if (known === undefined) {
+    known = runsOf(segments).length <= 1;
+    ONE_RUN.set(segments, known);
+  }
+  return known;
+}
+
+/** Returns where the segments of a run that overlap a range begin and end. Cost: O(log segments), and one step for each. */
+function stretchOf(
+  run: readonly SegmentShape[],
+  minKey: Uint8Array,
+  maxKey: Uint8Array,
+): [start: number, end: number] {
+  let start = 0;
+  let high = run.length;
+  while (start < high) {
+    const middle = (start + high) >>> 1;
+    if (compareKeys(run[middle]!.maxKey, minKey) < 0) start = middle + 1;
+    else high = middle;
+  }
+  let end = start;
+  while (end < run.length && compareKeys(run[end]!.minKey, maxKey) <= 0) end += 1;
+  return [start, end];
 }
 
 function idsOf(segments: readonly SegmentShape[]): readonly number[] {

@@ -211,3 +211,12 @@ export function decodeBatch(bytes: Uint8Array, start: number, end: number): Oper
 function notABatch(offset: number): CorruptionError {
   return new CorruptionError(`Cannot decode a batch: its lengths do not fit its bytes`, { offset });
 }
+
+/** Returns the bytes of keys and values in a batch. */
+export function userBytesOf({ bytes, operations }: Batch): number {
+  let count = 0;
+  for (const { kind, key, at } of operations) {
+    count += key.length + (kind === PUT ? readU32(bytes, at + 3) : 0);
+  }
+  return count;
+}

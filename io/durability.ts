@@ -69,6 +69,7 @@ export class Durability {
   async #pass(): Promise<void> {
     await Promise.resolve();
     try {
+      this.#journals.drain();
       const barrier = barrierOf(this.#host.currentState());
       if (barrier === undefined) return;
       await this.#journals.syncAsync(barrier);

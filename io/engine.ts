@@ -30,6 +30,7 @@ import {
   pressureOf,
   ReadOnlyError,
   step,
+  userBytesOf,
   versionSegments,
 } from "../core/mod.ts";
 import { runInline } from "./background.ts";
@@ -46,7 +47,7 @@ import type { Storage, StorageLock } from "./storage.ts";
 
 /** What the engine counts. */
 export interface EngineCounts {
-  /** Bytes of keys and values that the user wrote, encoded as batches. */
+  /** Bytes of keys and values that the user wrote. */
   userBytes: number;
   /** Bytes of segments written. */
   segmentBytes: number;
@@ -213,7 +214,7 @@ export class Engine {
     if (this.#state.sealed.length > 0) this.#relieve(now);
     if (this.#state.journal === undefined) this.#dispatch({ kind: "open_journal" });
     this.#dispatch({ kind: "write", batch, pop, now });
-    this.counts.userBytes += batch.end - batch.start;
+    this.counts.userBytes += userBytesOf(batch);
     this.#durability.keepInterval(now);
   }
 

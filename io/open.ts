@@ -352,13 +352,15 @@ function recoverTree(
 
 /** Syncs the journals that count, and the names of all files, and sets aside those that are given up. */
 function makeDurable(storage: Storage, plan: RecoveryPlan): void {
-  if (!plan.isNew && plan.lost.length === 0) return;
+  const isDecided = !plan.isNew && plan.lost.length === 0;
+  // No file goes on the word of CURRENT alone: whoever renamed it may have been killed before the sync of the folder.
+  if (isDecided && plan.orphans.length === 0) return;
   for (const id of plan.lost) {
     if (!plan.journals.some((journal) => journal.id === id)) {
       storage.rename(fileName("journal", id), lostJournalName(id));
     }
   }
-  for (const { id } of plan.journals) {
+  for (const { id } of isDecided ? [] : plan.journals) {
     const file = storage.openRead(fileName("journal", id));
     try {
       file.sync();

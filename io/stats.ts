@@ -55,7 +55,7 @@ export interface TreeStats {
   readonly filter: { readonly hits: number; readonly passes: number };
   /** Bytes that this handle has written. */
   readonly written: {
-    /** By the user: keys and values, as batches. */
+    /** By the user: keys and values. */
     readonly user: number;
     /** To journals. */
     readonly journals: number;
