@@ -68,7 +68,12 @@ export class Levels {
   /** The segments of each level; see the invariant above. */
   readonly levels: readonly (readonly SegmentShape[])[];
 
-  private constructor(levels: readonly (readonly SegmentShape[])[]) {
+  /**
+   * Shapes are made by {@linkcode Levels.from}.
+   *
+   * @internal
+   */
+  constructor(levels: readonly (readonly SegmentShape[])[]) {
     this.levels = levels;
   }
 

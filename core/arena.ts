@@ -21,8 +21,11 @@ import { readU16, readU32 } from "./little_endian.ts";
 /** Each chunk begins at a multiple of this. A power of two, so that most positions are small integers to the engine. */
 const SLOT_BYTES = 256 * 1024;
 
-interface Chunk {
+/** A buffer of an arena. */
+export interface Chunk {
+  /** The buffer. */
   readonly bytes: Uint8Array;
+  /** The position at which it begins. */
   readonly base: number;
 }
 

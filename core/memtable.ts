@@ -22,7 +22,7 @@ import type { Owner, SortedMap } from "./sorted_map.ts";
 import { emptySortedMap, mapDelete, mapFirst, mapLast, mapPut } from "./sorted_map.ts";
 
 /** What stands for the position of a tombstone. */
-export const TOMBSTONE_POSITION = -1;
+export const TOMBSTONE_POSITION: number = -1;
 
 /** A journal that a memtable is the fold of. */
 export interface JournalRef {

@@ -117,8 +117,14 @@ function startCompaction(
     if (choice?.kind === "none") {
       return { ...next, askStrategy: false, failure: withoutMootFailure(next) };
     }
+    if (next.rounds >= roundsMax(next.version, options)) {
+      const endless = new RangeError(
+        `Cannot go on compacting: the strategy has chosen ${next.rounds} times in a row and comes to no end`,
+      );
+      return { ...next, askStrategy: false, failure: failureOf(next, "strategy", endless, now) };
+    }
     const before = next;
-    next = chosen({ ...next, askStrategy: true }, choice, options, now, start);
+    next = chosen({ ...next, askStrategy: true, rounds: next.rounds + 1 }, choice, options, now, start);
     if (next.failure !== before.failure && next.failure !== undefined) {
       return { ...next, askStrategy: next.failure.work !== "strategy" };
     }
@@ -127,6 +133,11 @@ function startCompaction(
 }
 
 /** A failed compaction is over when nobody wants it any more: one that was asked for once is not tried for ever. */
+/** A strategy that ends takes each segment through each level at most once, and then some. */
+function roundsMax(version: Version, options: StepOptions): number {
+  return 100 + options.levelCount * versionSegments(version).length;
+}
+
 function withoutMootFailure({ failure, committing }: TreeState): Failure | undefined {
   if (failure?.work === "strategy") return undefined;
   return failure?.work === "compaction" && committing.length === 0 ? undefined : failure;

@@ -91,6 +91,8 @@ export interface TreeState {
   readonly inFlight: readonly Task[];
   /** Whether the strategy is to be asked again: the version changed, or time has passed. */
   readonly askStrategy: boolean;
+  /** How often the strategy has chosen something since the last flush, minute or wish of the user's. */
+  readonly rounds: number;
   /** Work that failed and is kept; `undefined` while all goes well. */
   readonly failure: Failure | undefined;
   /** Why writes are refused until the tree is reopened; `undefined` while they are not. */
@@ -146,6 +148,7 @@ export function openedState(
     edit: undefined,
     inFlight: [],
     askStrategy: true,
+    rounds: 0,
     failure: undefined,
     poisoned: undefined,
     emptyBelow: "",

@@ -63,7 +63,8 @@ export function step(state: TreeState, command: Command, options: StepOptions): 
     case "tick": {
       const failure = command.force ? undefined : state.failure;
       const askStrategy = state.askStrategy || command.ask;
-      return schedule({ ...state, askStrategy, failure }, options, command.now);
+      const rounds = command.ask ? 0 : state.rounds;
+      return schedule({ ...state, askStrategy, rounds, failure }, options, command.now);
     }
     case "task_finished":
       return taskFinished(state, command.task, command.outputs, options, command.now);
@@ -87,7 +88,7 @@ export function step(state: TreeState, command: Command, options: StepOptions): 
 /** Returns the state with nothing failed; a strategy that failed is asked again, since nobody else would. */
 function retried(state: TreeState): TreeState {
   const askStrategy = state.askStrategy || state.failure?.work === "strategy";
-  return { ...state, askStrategy, failure: undefined };
+  return { ...state, askStrategy, rounds: 0, failure: undefined };
 }
 
 function only(state: TreeState): Step {
@@ -242,6 +243,7 @@ function editCommitted(state: TreeState, options: StepOptions, now: number): Ste
     committing: state.committing.slice(1),
     edit: undefined,
     askStrategy: true,
+    rounds: edit.cause === "flush" ? 0 : state.rounds,
     failure: state.failure?.work === workOf(change) ? undefined : state.failure,
   };
   const gone: StartEffect = {

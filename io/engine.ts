@@ -146,8 +146,13 @@ export class Engine {
 
   /** The state of this moment. */
   get state(): TreeState {
-    if (this.#closed) throw new ClosedError(`Cannot use the tree "${this.folder}": it is closed`);
+    this.checkOpen();
     return this.#state;
+  }
+
+  /** Throws if it was closed. */
+  checkOpen(): void {
+    if (this.#closed) throw new ClosedError(`Cannot use the tree "${this.folder}": it is closed`);
   }
 
   /** Whether it was closed. */
@@ -162,11 +167,6 @@ export class Engine {
       manifests: this.#parts.manifest?.bytesWritten ?? 0,
       syncs: this.#journals.syncs,
     };
-  }
-
-  /** The length of the manifest. */
-  get manifestBytes(): number {
-    return this.#parts.manifest?.bytes ?? 0;
   }
 
   /** Throws unless a write is allowed now. */

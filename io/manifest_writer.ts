@@ -55,14 +55,9 @@ export class ManifestWriter {
     return this.#head.id;
   }
 
-  /** Its length in bytes. */
-  get bytes(): number {
-    return this.#head.bytes;
-  }
-
   /** Goes on from a manifest that is whole: the first edit begins a new one, since a file is only appended to by its maker. */
-  static after(storage: Storage, salt: Salt, id: number, bytes: number): ManifestWriter {
-    return new ManifestWriter(storage, salt, { id, seed: 0, bytes, snapshotBytes: 0 });
+  static after(storage: Storage, salt: Salt, id: number): ManifestWriter {
+    return new ManifestWriter(storage, salt, { id, seed: 0, bytes: 0, snapshotBytes: 0 });
   }
 
   /**

@@ -231,7 +231,7 @@ function createTree(
   const hashSeed = crypto.getRandomValues(new Uint32Array(1))[0]!;
   const version: Version = { ...EMPTY_VERSION, editNumber: 1, nextId: 1, config: merged.stored, hashSeed };
   const clock = clockOf();
-  const manifest = ManifestWriter.after(storage, salt, 0, 0);
+  const manifest = ManifestWriter.after(storage, salt, 0);
   try {
     manifest.replace(version, "created", 0, clock());
   } catch (error) {
@@ -324,7 +324,7 @@ function recoverTree(
   const { plan, merged, manifest } = planned;
   const clock = clockOf();
   makeDurable(storage, plan);
-  const writer = ManifestWriter.after(storage, salt, manifest.header.id, manifest.validBytes);
+  const writer = ManifestWriter.after(storage, salt, manifest.header.id);
   try {
     const version = commitPlan(planned, writer, clock());
     const orphans = removeOrphans(

@@ -46,8 +46,12 @@ export class Range extends Iterator<Entry> implements Disposable {
   #shared: Shared | undefined;
   readonly #reversed: boolean;
 
-  /** Ranges are made by `tree.range()` and its like. */
-  private constructor(shared: Shared, reversed: boolean) {
+  /**
+   * Ranges are made by `tree.range()` and its like.
+   *
+   * @internal
+   */
+  constructor(shared: Shared, reversed: boolean) {
     super();
     this.#shared = shared;
     this.#reversed = reversed;

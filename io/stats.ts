@@ -5,7 +5,7 @@
  */
 
 import type { Engine } from "./engine.ts";
-import { pressureOf } from "../core/mod.ts";
+import { parseFileName, pressureOf } from "../core/mod.ts";
 
 /** One level of a tree. */
 export interface LevelStats {
@@ -90,15 +90,11 @@ export interface TreeStats {
   readonly openFiles: number;
 }
 
-/** Returns the bytes of segments, journals and the manifest. */
+/** Returns the bytes of the files of segments, journals and the manifest. Cost: lists the folder. */
 export function diskBytes(engine: Engine): number {
-  const { active, sealed } = engine.state;
-  let bytes = engine.manifestBytes;
-  for (const segment of engine.segments()) bytes += segment.size;
-  for (const memtable of [active, ...sealed]) {
-    for (const journal of memtable.journals) bytes += journal.validBytes;
-  }
-  return bytes;
+  engine.checkOpen();
+  const files = engine.config.storage.list().filter(({ name }) => parseFileName(name) !== undefined);
+  return files.reduce((sum, { size }) => sum + size, 0);
 }
 
 /** Returns the statistics of a tree. */

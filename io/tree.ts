@@ -52,7 +52,12 @@ export class Tree extends Reads implements AsyncDisposable {
   readonly #builder = new BatchBuilder(CHUNK_BYTES);
   readonly #host: EntryHost;
 
-  private constructor(engine: Engine, recovery: RecoveryReport) {
+  /**
+   * Trees are made by `Tree.open()`.
+   *
+   * @internal
+   */
+  constructor(engine: Engine, recovery: RecoveryReport) {
     super(engine);
     this.recovery = recovery;
     this.#host = {
@@ -357,7 +362,7 @@ export class Tree extends Reads implements AsyncDisposable {
     return statsOf(this.engine);
   }
 
-  /** Returns the bytes of segments, journals and the manifest. */
+  /** Returns the bytes of the files of segments, journals and the manifest. Cost: lists the folder. */
   diskSpace(): number {
     return diskBytes(this.engine);
   }

@@ -114,7 +114,7 @@ Deno.test("keys and values of any length go through", () => {
 Deno.test("outputs are compressed as the task says, whatever the inputs are", () => {
   const source = new MemorySegments();
   const entries = Array.from({ length: 20 }, (_, i): GivenEntry => [`${i + 10}`, new Uint8Array(90).fill(1)]);
-  const plain = taskOf(source, [[entries]]);
+  const plain = taskOf(source, [[entries]], { blockSize: 4096 });
   const [packed] = rewrite(plain, source, RUN_LENGTH, new MemorySink(source.files));
   assert(packed!.size < 1_000, `${packed!.size} bytes`);
   const again: Task = { ...plain, inputs: [{ level: 0, segments: [packed!] }], firstOutput: 500 };

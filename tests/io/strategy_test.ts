@@ -234,3 +234,18 @@ Deno.test("what a strategy is given is its own to spoil", async () => {
   assertEquals(tree.len(), 30);
   for (const key of numbered(30)) assert(tree.containsKey(key));
 });
+
+Deno.test("a strategy that comes to no end is stopped, and no write fails", async () => {
+  let asked = 0;
+  const tree = await openWith(({ levels }) => {
+    asked += 1;
+    const segments = levels.flat().map((segment) => segment.id);
+    return segments.length === 0 ? NONE : { kind: "merge", segments, destLevel: 1, targetSize: 2 ** 20 };
+  });
+  fill(tree);
+  const failed = await assertRejects(() => tree.flushMemtable(), RangeError, "comes to no end");
+  assertStrictEquals(tree.stats().lastError, failed);
+  assert(asked < 2_000, `asked ${asked} times`);
+  assertEquals(tree.len(), 30);
+  await assertRejects(() => tree.close(), RangeError, "comes to no end");
+});

@@ -15,12 +15,17 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { CorruptionError, JournalRecoveryError, Tree } from "@lsm/tree";
+import { CorruptionError, JournalRecoveryError, leveled, Tree } from "@lsm/tree";
 import { SimulatedStorage } from "@lsm/tree/testing";
 import { joined } from "../support/damage.ts";
 import { contentsOf, tinyConfig } from "../support/workloads.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
+
+/** Nothing is merged but by `compact`. */
+function open(storage: SimulatedStorage): Promise<Tree> {
+  return Tree.open("data", tinyConfig(storage, { compactionStrategy: leveled({ l0Threshold: 4 }) }));
+}
 
 /** What came of opening and reading a damaged tree. */
 interface Answer {
@@ -40,7 +45,7 @@ interface Image {
 /** Returns a tree with two segments, a removal, and a journal whose first two batches are durable. */
 async function imageOf(end: "close" | "kill" | "compact"): Promise<Image> {
   const storage = new SimulatedStorage();
-  const tree = await Tree.open("data", tinyConfig(storage));
+  const tree = await open(storage);
   const contents: string[] = [];
   const write = (change: (tree: Tree) => void): void => {
     change(tree);
@@ -73,7 +78,7 @@ async function answerOf(image: Image, damage: (storage: SimulatedStorage) => voi
   const before = storage.files();
   let tree: Tree | undefined;
   try {
-    tree = await Tree.open("data", tinyConfig(storage));
+    tree = await open(storage);
     const is = contentsOf(tree);
     for (const key of KEYS) {
       const value = tree.get(key);
@@ -109,6 +114,10 @@ class Tally {
   add(file: string, what: string): void {
     const key = `${file.replace(/-\d+$/, "")} ${what}`;
     this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
+  }
+
+  toString(): string {
+    return [...this.#counts].map(([key, count]) => `${key}: ${count}`).join("\n");
   }
 
   /** Returns how often answers came that begin like this. */
@@ -168,7 +177,7 @@ Deno.test("every flipped bit of a tree that was closed in order is found, but in
     }
     const closing = 8 * 28;
     assertEquals(tally.of("journal same, reported"), end === "close" ? closing : 0);
-    assertEquals(tally.of("manifest same, reported"), 2 * closing);
+    assertEquals(tally.of("manifest same, reported"), closing);
     assert(tally.of("segment CorruptionError") > 2000 && tally.of("CURRENT CorruptionError") === 8 * 25);
     assert(end === "compact" || tally.of("journal JournalRecoveryError") > 1000);
   }
@@ -206,7 +215,7 @@ Deno.test("a file that is cut off anywhere is found, or nothing of it was needed
       }
     }
     assertEquals(tally.of("segment same") + tally.of("CURRENT same"), 0);
-    assertEquals(tally.of("manifest same"), end === "kill" ? 28 : 56, "a mark, and the closing record");
+    assertEquals(tally.of("manifest same"), 28, "its mark or closing record");
     assertEquals(
       tally.of("manifest same,"),
       tally.of("manifest same"),
@@ -279,7 +288,7 @@ Deno.test("a file that is gone, emptied of sense, another's or twice there is fo
         judge(image, copy, answer, false, tally);
       }
     }
-    assert(tally.of("segment CorruptionError") > 10 && tally.of("manifest CorruptionError") > 5);
+    assert(tally.of("segment CorruptionError") >= 10 && tally.of("manifest CorruptionError") > 5);
     assert(tally.of("journal same") > 0 && tally.of("segment same") > 0);
   }
 });
