@@ -71,8 +71,6 @@ export interface ManifestScan {
   readonly tail: RecordTail | undefined;
   /** The highest batch that any of its records knows to be durable. */
   readonly durable: number;
-  /** The length of its first edit's record. */
-  readonly snapshotBytes: number;
 }
 
 /**
@@ -126,7 +124,6 @@ export function scanManifest(file: Uint8Array, id: number): ManifestScan {
     marked: records.at(-1)!.kind !== RECORD_EDIT,
     tail,
     durable: Math.max(durableOf(records), durableOf(behind), version.flushedSeqno),
-    snapshotBytes: records[0]!.end - records[0]!.start + RECORD_HEADER_BYTES,
   };
 }
 
