@@ -115,7 +115,8 @@ export function compareAndSwap(tree: Tree, say: Say): void {
 }
 
 /** Shows the shape of a tree. */
-export function shape({ levels, memory, diskBytes }: TreeStats, say: Say): void {
+export function shape(tree: Tree, say: Say): void {
+  const { levels, memory } = tree.stats();
   const head = ["level", "segments", "bytes", "entries", "tombstones"];
   const rows = levels.map(({ level, segments, bytes, entries, tombstones }) => [
     String(level),
@@ -126,7 +127,7 @@ export function shape({ levels, memory, diskBytes }: TreeStats, say: Say): void 
   ]);
   for (const line of table([head, ...rows])) say(line);
   say(`${megabytes(memory.memtables)} in journals and memory, not yet in a segment`);
-  say(`${megabytes(diskBytes)} on disk in all`);
+  say(`${megabytes(tree.diskSpace())} on disk in all`);
 }
 
 /** Shows what writes and reads took. */

@@ -29,8 +29,6 @@ export interface TreeStats {
   readonly levels: readonly LevelStats[];
   /** Segments in all. */
   readonly segments: number;
-  /** Bytes of segments, journals and the manifest. */
-  readonly diskBytes: number;
   /** What is in memory, in bytes. */
   readonly memory: {
     /** Journals of memtables, which their values point into. */
@@ -104,7 +102,6 @@ export function statsOf(engine: Engine): TreeStats {
   return {
     levels,
     segments: levels.reduce((sum, level) => sum + level.segments, 0),
-    diskBytes: diskBytes(engine),
     memory: {
       memtables: state.active.bytes + state.sealed.reduce((sum, memtable) => sum + memtable.bytes, 0),
       indexes: readers.bytes,

@@ -362,7 +362,11 @@ export class Tree extends Reads implements AsyncDisposable {
     return statsOf(this.engine);
   }
 
-  /** Returns the bytes of the files of segments, journals and the manifest. Cost: lists the folder. */
+  /**
+   * Returns the bytes of the files of segments, journals and manifests. Cost: lists the folder.
+   *
+   * @throws {IoError} If the folder cannot be listed.
+   */
   diskSpace(): number {
     return diskBytes(this.engine);
   }

@@ -1,7 +1,7 @@
 /**
  * Journals and manifests as bytes, written record by record as the shell writes them.
  *
- * ```ts
+ * ```text
  * const file = recordFile("manifest", 7, SALT);
  * file.edit(1, snapshot).mark(1).close(1);
  * scanManifest(file.bytes(), 7);
