@@ -1,5 +1,8 @@
 /**
- * The strategies of this module by name, so that a tree can be opened again with the one it was stored with.
+ * The strategies of this module by name.
+ *
+ * A tree stores the name and the options of its strategy, not the function. What is stored is made into a strategy again
+ * here; a strategy of the user's own cannot be, and the default applies until it is given again.
  *
  * @module
  */

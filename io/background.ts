@@ -1,6 +1,9 @@
 /**
  * Background work: who runs a task, and where.
  *
+ * A task is a complete value (`core/task.ts`), so whoever runs it needs only the storage. It has readers of its own, which
+ * neither fill the cache nor count among the reads of the user.
+ *
  * `inline` runs it in the calling thread, at once: deterministic, and the one way for any storage but files.
  *
  * @module

@@ -1,6 +1,9 @@
 /**
  * Bounds: which part of the tree a range reads, as the user says it.
  *
+ * What contradicts itself (`gt` with `gte`) or has a wrong type is refused; what is merely empty, an inverted range for one,
+ * is an empty interval.
+ *
  * Inside there are only half-open intervals: `gt k` is "at or after the successor of k", `lte k` is "before it".
  *
  * @module

@@ -1,5 +1,8 @@
 /**
- * The shell: storages that a tree can live in, and the tree itself.
+ * The shell: the tree itself, and the storages that it can live in.
+ *
+ * A storage of one's own is any object that keeps the promises of {@linkcode Storage}. Files, memory and the simulated disk of
+ * `@lsm/tree/testing` are three of them, and one suite of tests holds all to the same.
  *
  * @module
  */

@@ -1,6 +1,9 @@
 /**
  * Reads: what a tree and a snapshot have in common.
  *
+ * What leaves is a copy: changing it changes neither the tree nor another result. A read that ends within one call
+ * needs no pin; a range, which goes on later, takes one.
+ *
  * Each read is a pure function of one state; a tree takes the state of the moment, a snapshot the one it was made from.
  *
  * @module

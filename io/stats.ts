@@ -1,5 +1,8 @@
 /**
- * Statistics: the shape of a tree and what it has done, as a value.
+ * Statistics: the shape of a tree and what this handle has done, as a value.
+ *
+ * All of it is known already: asking costs a pass over the list of segments, reads no file and cannot fail. Bytes on disk
+ * are another matter and stand apart in {@linkcode diskBytes}, which lists the folder.
  *
  * @module
  */

@@ -1,6 +1,9 @@
 /**
  * Whole reads and writes over a port that may do less than it was asked for.
  *
+ * The operating system may write or read fewer bytes than asked, on a full disk for one, so every caller has to loop; they
+ * do it here. A file that ends too early is damage and never a short answer: nobody works on half a block.
+ *
  * @module
  */
 

@@ -1,6 +1,9 @@
 /**
  * The batch that a user builds: all of it happens, or nothing.
  *
+ * Operations are encoded as they are added, into a buffer of the batch's own, since other writes may come in between. The
+ * commit copies them behind the last record that the tree has encoded, so that small batches share their memory.
+ *
  * @module
  */
 

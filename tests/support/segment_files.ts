@@ -1,7 +1,8 @@
 /**
  * Segments as bytes, written by the builder and read part by part as the shell reads them.
  *
- * Reading is strict: each part is decoded and checked, and what the parts say of each other is compared.
+ * Reading is strict: each part is decoded and checked, and what the parts say of each other is compared. A test that changes
+ * a byte anywhere in a segment thus learns whether any part lets it pass.
  *
  * @module
  */

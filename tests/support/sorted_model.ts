@@ -1,7 +1,8 @@
 /**
  * What a tree should hold, in the most obvious way: a `Map` of byte strings that is sorted for each answer.
  *
- * Immutable, as a state is: a model that was kept goes on telling what the state of its moment must answer.
+ * Immutable, as a state is: a model that was kept goes on telling what the state of its moment must answer. It shares no code
+ * with the tree beyond the conversion of keys, so that both cannot be wrong in the same way.
  *
  * @module
  */
