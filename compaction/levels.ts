@@ -175,7 +175,7 @@ export function runsOf(segments: readonly SegmentShape[]): readonly (readonly Se
 
 /** Sorts the segments of a level by key, and those that overlap newest first. */
 function ordered(segments: readonly SegmentShape[]): readonly SegmentShape[] {
-  const byKey = [...segments].sort((a, b) => compareKeys(a.minKey, b.minKey) || b.seqnoMax - a.seqnoMax);
+  const byKey = [...segments].sort((a, b) => compareKeys(a.minKey, b.minKey));
   const anyOverlap = byKey.some((segment, i) => i > 0 && shapesOverlap(byKey[i - 1]!, segment));
   return anyOverlap ? byKey.sort((a, b) => b.seqnoMax - a.seqnoMax) : byKey;
 }

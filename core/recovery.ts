@@ -21,7 +21,7 @@
 
 import type { Edit } from "./edit.ts";
 import { CorruptionError, JournalRecoveryError, UnsupportedFormatError } from "./errors.ts";
-import { fileName, parseFileName } from "./file_names.ts";
+import { fileName, lostJournalName, parseFileName } from "./file_names.ts";
 import type { JournalScan } from "./journal.ts";
 import { journalBatch } from "./journal.ts";
 import type { ManifestScan } from "./manifest.ts";
@@ -90,16 +90,19 @@ export interface RecoveryInput {
 /**
  * Returns the ids of the journals that count, oldest first.
  *
- * @throws {CorruptionError} If one that the manifest lists is not there.
+ * @throws {CorruptionError} If one that the manifest lists is not there, nor set aside.
  */
 export function countingJournals(version: Version, names: readonly string[]): readonly number[] {
   const { fence } = version;
   const there = new Set(idsOf("journal", names));
+  const listed: number[] = [];
   for (const { id } of fence.journals) {
-    if (!there.has(id)) throw missing(fileName("journal", id));
+    if (there.has(id)) listed.push(id);
+    // Set aside by a point-in-time recovery that did not come to write its decision down: what it held is missed in any case.
+    else if (!names.includes(lostJournalName(id))) throw missing(fileName("journal", id));
   }
   const newer = [...there].filter((id) => id >= fence.nextId).sort((a, b) => a - b);
-  return [...fence.journals.map((journal) => journal.id), ...newer];
+  return [...listed, ...newer];
 }
 
 function idsOf(kind: "journal" | "segment" | "manifest", names: readonly string[]): number[] {

@@ -1,7 +1,9 @@
 /**
  * The journal writer: the files that batches are appended to, and their barriers.
  *
- * - A journal that is created has its header written; if that fails the file is removed again.
+ * - A journal that is created has its header written and synced; if that fails the file is removed again. The id may be one
+ *   that was used before a power cut took the name, and what does not reach the disk may read as bytes of that older file:
+ *   they are not believed as long as the header, with its salt, is not theirs too.
  * - An append that fails is taken back by cutting the journal to its length before: no record ever follows a bad
  *   one. If even that fails, the tree is poisoned.
  * - Under `"buffered"` records wait in memory. They stay where they were encoded; only neighbours in one chunk are
@@ -59,6 +61,7 @@ export class JournalWriter {
     const file = createAnew(this.#storage, name);
     try {
       appendWhole(file, header, 0, header.length);
+      file.sync();
     } catch (error) {
       file.close();
       try {

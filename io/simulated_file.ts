@@ -19,6 +19,9 @@ import { refusal } from "./simulated_faults.ts";
 import type { StorageFile } from "./storage.ts";
 import { checkCut, checkPosition, checkSpan, closedHandle, readOnlyHandle } from "./storage_checks.ts";
 
+/** An awaited sync takes so many turns of the microtask queue at most: others come in between. */
+const SYNC_TURNS_MAX = 12;
+
 /** What a file needs of its storage. */
 export interface FileHost {
   /** Where it lies. */
@@ -92,7 +95,7 @@ class SimulatedFile implements StorageFile {
     this.#use("sync");
     const { fault } = this.#host.judge("sync", this.name, 0, 0);
     const before = this.#host.disk.now;
-    await Promise.resolve();
+    for (let turns = this.#host.random.below(SYNC_TURNS_MAX); turns >= 0; turns--) await Promise.resolve();
     this.#finishSync(fault, before);
   }
 

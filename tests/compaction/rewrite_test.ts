@@ -123,6 +123,18 @@ Deno.test("outputs are compressed as the task says, whatever the inputs are", ()
   assertEquals(source.entriesOf(unpacked!), text(entries));
 });
 
+Deno.test("ids suffice for outputs that are compressed less than the inputs were", () => {
+  const source = new MemorySegments();
+  const entries = Array.from(
+    { length: 30 },
+    (_, i): GivenEntry => [`${i + 10}`, new Uint8Array(400).fill(1)],
+  );
+  const task = taskOf(source, [[entries]], { codec: "lz4", targetSize: 1024 });
+  const outputs = rewrite(task, source, NO_CODEC, new MemorySink(source.files));
+  assert(outputs.length <= task.outputs && task.outputs < 5, `${outputs.length} of ${task.outputs}`);
+  assertEquals(outputs.flatMap((output) => source.entriesOf(output)), text(entries));
+});
+
 Deno.test("a sink that fails ends the rewrite, and a block that cannot be read does too", () => {
   const source = new MemorySegments();
   const task = taskOf(source, [[[["a", A]]]]);

@@ -54,6 +54,7 @@ Deno.test("nothing is read before it is asked, nor behind a clear, nor of runs o
   assertEquals(asked(() => {}, ALL).size, 0);
   const within = asked((range) => range.next(), { lower: "x", upper: undefined });
   assertEquals(within.size, 0);
+  assertEquals(asked((range) => range.next(), { lower: "", upper: "a" }).size, 0);
   assert(asked((range) => range.next(), ALL).size > 0);
   assertEquals(asked((range) => range.next(), { lower: "b", upper: "b" }).size, 0);
   tree.write([{ kind: "clear" }]);

@@ -203,6 +203,20 @@ Deno.test("of a journal that the fence lists exactly the listed bytes count", ()
   assertEquals([again.lastSeqno, again.journals.map(({ id }) => id), again.isNew], [4, [4, 6], true]);
 });
 
+Deno.test("what point-in-time recovery gave up is not known to be durable any more", () => {
+  const file = recordFile("journal", 4).batch(1, put(1)).batch(2, put(2)).batch(3, put(3), 2).bytes();
+  file[28 + recordBytes() + 40]! ^= 1; // in batch 2
+  const plan = planOf({ journals: { 4: file } }, "point-in-time");
+  const { fence } = recoveredEdit(plan, 0);
+  const again = planOf({ version: { fence, nextId: plan.nextId }, journals: { 4: file } }, "strict");
+  assertEquals([again.lastSeqno, again.dropped, again.isNew], [1, undefined, false]);
+});
+
+Deno.test("journals are replayed in the order of their ids, in whatever order the folder lists them", () => {
+  const names = ["journal-000012", "journal-1000000", "journal-000009", "journal-000010"];
+  assertEquals(countingJournals(EMPTY_VERSION, names), [9, 10, 12, 1_000_000]);
+});
+
 Deno.test("a listed journal that has lost some of its bytes is damage, wherever it was cut", () => {
   const whole = journal(4, 1, 2, 3);
   const validBytes = whole.bytes().length;

@@ -82,15 +82,20 @@ Deno.test("a barrier syncs older journals first, and the folder only for names t
   assertEquals(barrierOf(tree.state), undefined);
   tree.put(["a", "1"]);
   assertEquals(barrierOf(tree.state), { journals: [1], folder: true, seqno: 1, journal: 1 });
-  tree.seal().put(["b", "2"]);
-  const first = journalOf(tree.state.sealed[0]!);
+  tree.seal().put(["a", "2"]).seal().put(["b", "3"]);
+  const [newer, older] = tree.state.sealed.map(journalOf);
   const second = journalOf(tree.state.active);
-  assertEquals(barrierOf(tree.state), { journals: [first, second], folder: true, seqno: 2, journal: second });
+  assertEquals(barrierOf(tree.state), {
+    journals: [older!, newer!, second],
+    folder: true,
+    seqno: 3,
+    journal: second,
+  });
   tree.startBarrier();
   tree.finishBarrier();
   assertEquals(barrierOf(tree.state), undefined);
   tree.put(["c", "3"]);
-  assertEquals(barrierOf(tree.state), { journals: [second], folder: false, seqno: 3, journal: second });
+  assertEquals(barrierOf(tree.state), { journals: [second], folder: false, seqno: 4, journal: second });
 });
 
 Deno.test("batches that were flushed need no barrier", () => {

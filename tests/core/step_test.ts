@@ -151,7 +151,13 @@ Deno.test("a flush that fails is kept, tried again after pauses that double, and
     assertEquals([failure!.work, failure!.attempts], ["flush", attempt]);
     assertStrictEquals(failure!.error, error);
     pauses.push(failure!.retryAt - tree.now);
-    tree.settle(); // only removes what the task may have written
+    const { firstOutput } = tree.history.at(-1)!.state.inFlight[0]!;
+    assertEquals(tree.pending, [{
+      kind: "delete_files",
+      segments: [firstOutput, firstOutput + 1],
+      journals: [],
+    }]);
+    tree.settle();
     tree.now = failure!.retryAt - 1;
     tree.dispatch({ kind: "tick", force: false, ask: false, now: tree.now });
     assertEquals(tree.pending.length, 0);
@@ -280,6 +286,26 @@ Deno.test("a level that is deeper than there are levels may still be chosen", ()
   const fewer = { ...LARGE, levelCount: 2 };
   const choice: CompactionChoice = { kind: "merge", segments: ids, destLevel: 3, targetSize: 1024 };
   assertEquals(kinds(step(tree.state, { kind: "choose", choice, now: 1 }, fewer)), ["merge"]);
+});
+
+Deno.test("a merge keeps tombstones for what is older than all its inputs, and for nothing else", () => {
+  const tree = new PureTree(LARGE);
+  for (const key of ["a", "b", "c", "d"]) tree.put([key, "1"]).seal().settle();
+  const [d, c, b, a] = versionSegments(tree.state.version).map((segment) => segment.id);
+  const olderOf = (segments: readonly number[]): number[] => {
+    const choice: CompactionChoice = { kind: "merge", segments, destLevel: 0, targetSize: 1024 };
+    const [task] = step(tree.state, { kind: "choose", choice, now: 1 }, LARGE).state.inFlight;
+    return task!.older.flatMap((run) => run.segments.map((segment) => segment.id));
+  };
+  assertEquals(olderOf([c!, b!]), [a!]);
+  assertEquals(olderOf([d!, b!]), [c!, a!]);
+  assertEquals([olderOf([a!]), olderOf([d!, c!, b!, a!])], [[], []]);
+});
+
+Deno.test("a remove of what nothing older has leaves nothing behind", () => {
+  const tree = new PureTree(LARGE).put(["b", "1"], ["d", "1"]).seal().settle().put(["x", "1"]).seal();
+  tree.put(["a", "1"]).remove("a", "c", "x", "z");
+  assertEquals(tree.state.active.map.size, 2); // tombstones for "c", which may be in the segment, and for "x"
 });
 
 Deno.test("two tasks never work on the same keys between the same levels, nor share ids", () => {

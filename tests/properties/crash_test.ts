@@ -50,6 +50,7 @@ function inserts(keys: readonly number[], bytes: number): Act[] {
   return keys.map((key) => ({ act: "insert", key, bytes }));
 }
 
+const JAM: Act = { act: "jam" };
 const FLUSH: Act = { act: "flush" };
 const BEGIN_FLUSH: Act = { act: "beginFlush" };
 const YIELD: Act = { act: "yield" };
@@ -94,6 +95,23 @@ const WORKLOADS: readonly Workload[] = [
       { act: "remove", key: 4 },
       FLUSH,
       ...inserts([7, 7, 1, 5], 300),
+    ],
+  },
+  {
+    name: "journals that wait for one another",
+    durability: "os",
+    keyBytes: 2,
+    acts: [
+      ...inserts([9], 10),
+      FLUSH,
+      JAM,
+      ...inserts([1, 2, 3, 4, 5, 6], 520),
+      BEGIN_FLUSH,
+      ...inserts([7, 1], 10),
+      FLUSH,
+      JAM,
+      ...inserts([1, 2, 3, 4], 530),
+      BATCH,
     ],
   },
   {
@@ -224,6 +242,7 @@ function imageOf(storage: SimulatedStorage, durable: number): string {
 const HAPPENS: Readonly<Record<string, (counts: Recording["counts"]) => boolean>> = {
   "memtables that are flushed and merged": ({ flushes, merges, removals }) =>
     flushes >= 3 && merges >= 1 && removals >= 4,
+  "journals that wait for one another": ({ flushes }) => flushes >= 4,
   "segments that are moved": ({ moves }) => moves >= 2,
   "clears and pops, buffered": ({ flushes }) => flushes >= 2,
   "writes that are synced one by one": ({ flushes, manifests }) => flushes >= 1 && manifests >= 2,

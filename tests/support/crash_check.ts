@@ -3,6 +3,7 @@
  *
  * ```text
  * storage as the crash left it
+ *   -> open read-only   shows the same, and changes nothing
  *   -> open        must not fail; holds what it held after some number of commits, at least all that were durable
  *      -> power cut before any change that opening made: the same must be true again
  *      -> power cut right after opening: exactly the same contents
@@ -15,7 +16,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { Config } from "@lsm/tree";
-import { Tree } from "@lsm/tree";
+import { NotFoundError, Tree } from "@lsm/tree";
 import type { SimulatedStorage } from "@lsm/tree/testing";
 import type { SeededRandom } from "../../io/simulated_choices.ts";
 import type { Recording } from "./workloads.ts";
@@ -43,6 +44,9 @@ export interface Effort {
 
 /** Of so many trees that came back one is also written to, crashed, closed and opened. */
 const GOING_ON_SHARE = 4;
+
+/** Of so many storages one is also opened read-only before. */
+const READ_ONLY_SHARE = 6;
 
 /** How often things happened. */
 export interface CrashCounts {
@@ -74,6 +78,7 @@ export async function checkRecovery(
 ): Promise<void> {
   const { durability } = workload;
   const config: Config = { durability, maxMemtableSize: random.below(4) === 0 ? 1024 : undefined };
+  const shown = random.below(READ_ONLY_SHARE) === 0 ? await shownReadOnly(storage.kill()) : undefined;
   const stops: SimulatedStorage[] = [];
   if (effort.depth > 0) beforeEachChange(storage, () => stops.push(storage.kill()));
   const tree = await Tree.open("data", tinyConfig(storage, config));
@@ -86,6 +91,7 @@ export async function checkRecovery(
   assert(least <= written && written <= most, `${written} commits survived, not ${least} to ${most}`);
   assertEquals(durable, written, "what was recovered is durable");
   assertEquals(contentsOf(tree), contents[written], `not what the tree held after ${written} commits`);
+  if (shown !== undefined) assertEquals(shown, contents[written], "a read-only handle shows something else");
   checkReads(tree, contents[written]!);
   if (effort.depth > 0) {
     const after = { least: written, leastAfterCut: written, most: written };
@@ -106,6 +112,22 @@ export async function checkRecovery(
   if (random.below(GOING_ON_SHARE) === 0) {
     await checkGoingOn(tree, storage, contents[written]!, config);
   } else await tree.close();
+}
+
+/** Returns what a read-only handle shows of a storage, which it does not change. */
+async function shownReadOnly(storage: SimulatedStorage): Promise<string> {
+  const before = storage.files();
+  let contents = "";
+  try {
+    const tree = await Tree.open("data", tinyConfig(storage, { readOnly: true }));
+    contents = contentsOf(tree);
+    await tree.close();
+  } catch (error) {
+    if (!(error instanceof NotFoundError)) throw error; // the tree was not made yet
+  }
+  assertEquals(storage.files(), before, "a read-only handle changed something");
+  assertEquals([storage.openHandles, storage.heldLocks], [0, 0], "handles or locks are left");
+  return contents;
 }
 
 /** Looks at what a tree holds in the other ways there are: by key, and from the back. */

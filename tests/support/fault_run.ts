@@ -201,7 +201,9 @@ class FaultRun {
     if (failed === undefined && (waits || this.#workload.durability === "sync")) {
       this.#durable = this.#expected.commits;
     }
+    const faults = this.#counts.injected;
     this.#account(before, failed);
+    if (this.#counts.injected > faults && !this.#hasFailedSync) await this.#checkCrashes(1);
     this.#poisoned = this.#isPoisoned();
     if (!this.#poisoned) this.#perhaps = undefined;
     else this.#counts.poisoned += 1;
@@ -256,7 +258,7 @@ class FaultRun {
     this.#account(before, failed);
     assertEquals([this.storage.openHandles, this.storage.heldLocks], [0, 0], "handles or locks are left");
     if (failed === undefined) this.#durable = this.#expected.commits;
-    if (!this.#hasFailedSync) await this.#checkCrashes();
+    if (!this.#hasFailedSync) await this.#checkCrashes(OUTCOMES);
     await this.#open();
     let contents = this.#contents();
     if (contents === undefined) {
@@ -277,8 +279,8 @@ class FaultRun {
   }
 
   /** Whatever failed, a power cut leaves what was durable. */
-  async #checkCrashes(): Promise<void> {
-    for (const crashed of this.storage.crashes(OUTCOMES)) {
+  async #checkCrashes(outcomes: number): Promise<void> {
+    for (const crashed of this.storage.crashes(outcomes)) {
       const tree = await openFor(this.#workload, crashed);
       const contents = contentsOf(tree);
       assert(

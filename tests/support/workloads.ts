@@ -15,7 +15,7 @@ import fc from "fast-check";
 import { assert, assertEquals } from "@std/assert";
 import type { Config } from "@lsm/tree";
 import { leveled, Tree } from "@lsm/tree";
-import type { SimulatedOperation, SimulatedStorage } from "@lsm/tree/testing";
+import type { Fault, SimulatedOperation, SimulatedStorage } from "@lsm/tree/testing";
 
 /** One thing that a process does. Keys are numbers, values numbered by their commit. */
 export type Act =
@@ -26,6 +26,8 @@ export type Act =
   /** Begins a flush that is waited for at the next act that waits. */
   | { readonly act: "beginFlush" }
   | { readonly act: "flush" | "flushMemtable" | "compact" }
+  /** From here on no segment can be written, until it has to be: memtables and their journals wait. */
+  | { readonly act: "jam" }
   | { readonly act: "reopen"; readonly memtableBytes: number };
 
 /** What a process does, and how. */
@@ -81,6 +83,11 @@ export function tinyConfig(storage: SimulatedStorage, more: Config = {}): Config
     ...more,
   };
 }
+
+/** A tree takes no more writes when so many memtables and another one wait. */
+const WAITING_MAX = 3;
+
+const NEEDS_SEGMENTS: ReadonlySet<Act["act"]> = new Set(["flushMemtable", "compact", "reopen"] as const);
 
 const CHANGING: ReadonlySet<SimulatedOperation["kind"]> = new Set(
   ["create", "rename", "remove", "syncFolder", "lock", "append", "truncate", "sync"] as const,
@@ -239,8 +246,10 @@ export async function record(workload: Workload, storage: SimulatedStorage): Pro
     await tree!.close();
     durable = returned;
   };
+  let jam: Fault | undefined;
   const carryOut = async (act: Act): Promise<void> => {
     const before = expected.commits;
+    if (NEEDS_SEGMENTS.has(act.act) || tree!.stats().memtables.sealed >= WAITING_MAX) jam?.heal();
     const write = expected.commit(act);
     if (write !== undefined) {
       write(tree!);
@@ -257,6 +266,9 @@ export async function record(workload: Workload, storage: SimulatedStorage): Pro
       await Promise.all(waiting.splice(0));
       await tree![act.act]();
       isDurable(before);
+    } else if (act.act === "jam") {
+      jam?.heal();
+      jam = storage.fail({ operation: "create", file: /^segment/, error: "ENOSPC", sticky: true });
     } else await Promise.resolve();
   };
   tree = await openFor(workload, storage);
@@ -264,6 +276,7 @@ export async function record(workload: Workload, storage: SimulatedStorage): Pro
   await Promise.all(waiting);
   assertEquals(contentsOf(tree), expected.last);
   assertEquals(tree.stats().batches.written, returned);
+  jam?.heal();
   await close();
   stop();
   for (const { kind } of storage.log) {
@@ -292,7 +305,7 @@ export const anyAct: fc.Arbitrary<Act> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ act: fc.constant("clear" as const) }) },
   { weight: 3, arbitrary: fc.record({ act: fc.constantFrom("popFirst" as const, "yield" as const) }) },
-  { weight: 2, arbitrary: fc.record({ act: fc.constant("beginFlush" as const) }) },
+  { weight: 3, arbitrary: fc.record({ act: fc.constantFrom("beginFlush" as const, "jam" as const) }) },
   {
     weight: 4,
     arbitrary: fc.record({
