@@ -65,4 +65,9 @@ export class Arena {
     const start = at + 7 + readU16(bytes, at + 1);
     return { bytes, start, end: start + readU32(bytes, at + 3) };
   }
+
+  /** The buffers of all chunks. */
+  buffers(): ReadonlySet<ArrayBufferLike> {
+    return new Set(this.#slots.map((chunk) => chunk.bytes.buffer));
+  }
 }

