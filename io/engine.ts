@@ -21,7 +21,7 @@
  */
 
 import type { CompactionChoice, PersistEffect, StartEffect, StepOptions, TreeState } from "../core/mod.ts";
-import type { Batch, Command, Memtable, SegmentMeta, Version } from "../core/mod.ts";
+import type { Batch, Command, Memtable, SegmentMeta, Task, Version } from "../core/mod.ts";
 import {
   applyEdit,
   ClosedError,
@@ -329,29 +329,39 @@ export class Engine {
       this.#removals.add(effect.segments, effect.journals);
       return this.#removals.run();
     }
+    const { sealed } = this.#state;
+    const outcome = this.#outcomeOf(effect, now);
+    if (this.#state.poisoned !== undefined) return;
+    this.#dispatch(outcome);
+    if (outcome.kind === "edit_committed") this.#freeChunks(sealed);
+  }
+
+  /** Does what an effect says and returns how it ended; only the work is tried, never what follows from it. */
+  #outcomeOf(effect: Exclude<StartEffect, { kind: "delete_files" }>, now: number): Command {
     try {
-      if (effect.kind === "run_task") {
-        const { outputs, bytes } = runInline(effect.task, this.#storage, CODECS);
-        this.counts.segmentBytes += bytes;
-        if (effect.task.kind === "flush") this.counts.flushes += 1;
-        else this.counts.merges += 1;
-        this.#dispatch({ kind: "task_finished", task: effect.task.id, outputs, now });
-      } else {
-        const { version, sealed } = this.#state;
-        this.#journals.drain();
-        const after = applyEdit(version, effect.edit);
-        this.#parts.manifest!.commit(effect.edit, version, after, effect.durable, now);
-        if (effect.edit.cause === "move") this.counts.moves += 1;
-        this.#dispatch({ kind: "edit_committed", now });
-        this.#freeChunks(sealed);
-      }
+      return effect.kind === "run_task" ? this.#runTask(effect.task, now) : this.#commitEdit(effect, now);
     } catch (failed) {
       const error = this.#poisonIfBarrier(failed);
-      if (this.#state.poisoned !== undefined) return;
-      if (effect.kind === "run_task") {
-        this.#dispatch({ kind: "task_failed", task: effect.task.id, error, now });
-      } else this.#dispatch({ kind: "edit_failed", error, now });
+      return effect.kind === "run_task"
+        ? { kind: "task_failed", task: effect.task.id, error, now }
+        : { kind: "edit_failed", error, now };
     }
+  }
+
+  #runTask(task: Task, now: number): Command {
+    const { outputs, bytes } = runInline(task, this.#storage, CODECS);
+    this.counts.segmentBytes += bytes;
+    if (task.kind === "flush") this.counts.flushes += 1;
+    else this.counts.merges += 1;
+    return { kind: "task_finished", task: task.id, outputs, now };
+  }
+
+  #commitEdit({ edit, durable }: StartEffect & { kind: "commit_edit" }, now: number): Command {
+    const { version } = this.#state;
+    this.#journals.drain();
+    this.#parts.manifest!.commit(edit, version, applyEdit(version, edit), durable, now);
+    if (edit.cause === "move") this.counts.moves += 1;
+    return { kind: "edit_committed", now };
   }
 
   /**
