@@ -39,13 +39,13 @@ import {
   scanManifest,
   TreeError,
 } from "../core/mod.ts";
-import { Levels } from "../compaction/mod.ts";
 import { BarrierError } from "./barrier.ts";
-import type { Config, HandleConfig, MergedConfig, ResolvedConfig } from "./config.ts";
-import { compressionAt, handleConfig, mergeConfig } from "./config.ts";
+import type { Config, HandleConfig, MergedConfig } from "./config.ts";
+import { handleConfig, mergeConfig } from "./config.ts";
 import { Engine } from "./engine.ts";
 import { FileStorage } from "./file_storage.ts";
 import { ManifestWriter } from "./manifest_writer.ts";
+import { stepOptions } from "./step_options.ts";
 import type { Storage, StorageEntry, StorageLock } from "./storage.ts";
 import { readFile } from "./whole.ts";
 
@@ -477,24 +477,4 @@ function readUnderWriter(folder: string, config: Config, handle: HandleConfig, s
       if (isSame || attempt === READ_ATTEMPTS_MAX) throw error;
     }
   }
-}
-
-function stepOptions(config: ResolvedConfig): ConstructorParameters<typeof Engine>[0]["options"] {
-  const { durability, maxMemtableSize, blockSize, filterBitsPerKey, levelCount, levelRatio } = config;
-  return {
-    durability,
-    maxMemtableSize,
-    blockSize,
-    filterBitsPerKey,
-    compressionAt: (level) => compressionAt(config.compression, level),
-    levelCount,
-    choose: (version, busy, now) =>
-      config.compactionStrategy.choose(Levels.of(version, busy, levelCount), {
-        levelCount,
-        levelRatio,
-        maxMemtableSize,
-        now,
-      }),
-    tasksMax: 1,
-  };
 }
