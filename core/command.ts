@@ -9,6 +9,7 @@
 
 import type { Batch } from "./batch.ts";
 import type { CompactionChoice } from "./choice.ts";
+import type { Interval } from "./interval.ts";
 import type { SegmentMeta } from "./version.ts";
 
 /** Everything that can happen to a tree. */
@@ -37,6 +38,19 @@ export type Command =
     readonly now: number;
   }
   | {
+    /** Compact the keys of an interval into the last level; until that is done the strategy is not asked. */
+    readonly kind: "compact";
+    readonly id: number;
+    readonly interval: Interval;
+    readonly now: number;
+  }
+  | {
+    /** Do not go on with the compaction that the user asked for. What of it is under way is cancelled apart. */
+    readonly kind: "abandon_compaction";
+    readonly id: number;
+    readonly now: number;
+  }
+  | {
     /** Time has passed: retry what failed. `force` does not wait for a pause to end, `ask` asks the strategy again. */
     readonly kind: "tick";
     readonly force: boolean;
@@ -55,6 +69,12 @@ export type Command =
     readonly kind: "task_failed";
     readonly task: number;
     readonly error: unknown;
+    readonly now: number;
+  }
+  | {
+    /** A task was given up because nobody wants it any more; its outputs are gone or will be orphans. */
+    readonly kind: "task_cancelled";
+    readonly task: number;
     readonly now: number;
   }
   | {

@@ -19,17 +19,10 @@ import { compareBytes, compareKey } from "./bytes.ts";
 import type { Cursor, SegmentSource } from "./cursor.ts";
 import { MemtableCursor, RunCursor } from "./cursor.ts";
 import type { ReadView } from "./lookup.ts";
+import type { Interval } from "./interval.ts";
 import { Merge } from "./merge.ts";
 import type { Run } from "./version.ts";
 import { firstSegmentEndingAtOrAfter } from "./version.ts";
-
-/** A half-open interval of keys. */
-export interface Interval {
-  /** The smallest key that is in it. */
-  readonly lower: string;
-  /** The smallest key that is not in it any more, or `undefined` for no end. */
-  readonly upper: string | undefined;
-}
 
 /** A range of a state, readable from both ends. */
 export class MergedRange {

@@ -6,7 +6,8 @@
  * Invariants:
  * - One flush at a time, oldest memtable first; one edit at a time, made from the version that it will change.
  * - A choice of the strategy is begun only if it is legal (`choice.ts`) and touches nothing that is under way.
- * - After a failure nothing is begun before the pause is over; each pause is twice as long as the one before.
+ * - What failed is not begun again before a pause is over; each pause is twice as long as the one before. A failed
+ *   compaction keeps no flush from being begun, nor the other way round.
  *
  * @module
  */
@@ -41,11 +42,12 @@ export function schedule(
 ): Step {
   const start = [...begun];
   let next = state;
-  if (next.failure === undefined || next.failure.retryAt <= now || next.failure.work === "strategy") {
-    next = startFlush(next, start, options, now);
-    next = startCompaction(next, start, options, now);
-    next = startCommit(next, start, now);
-  }
+  const { failure } = next;
+  const paused = failure !== undefined && failure.retryAt > now ? failure.work : undefined;
+  if (paused !== "flush") next = startFlush(next, start, options, now);
+  if (paused !== "compaction") next = startCompaction(next, start, options, now);
+  const change = next.committing[0];
+  if (change !== undefined && paused !== workOf(change)) next = startCommit(next, start, now);
   return { state: next, persist, start };
 }
 
@@ -99,15 +101,49 @@ function withTask(state: TreeState, task: Task, start: StartEffect[]): TreeState
   };
 }
 
-/** Asks the strategy until it wants nothing or no more may run. */
+/** Begins what is left of a compaction that the user asked for, or else what the strategy wants. */
 function startCompaction(
   state: TreeState,
   start: StartEffect[],
   options: StepOptions,
   now: number,
 ): TreeState {
+  if (!options.compacting) return state;
+  const next = state.manual === undefined ? state : startManual(state, start, options, now);
+  return next.manual === undefined ? startChosen(next, start, options, now) : next;
+}
+
+/** One step of a compaction that the user asked for; it begins when nothing else is under way and ends when nothing is left. */
+function startManual(
+  state: TreeState,
+  start: StartEffect[],
+  options: StepOptions,
+  now: number,
+): TreeState {
+  const manual = state.manual!;
+  if (state.committing.length > 0 || state.inFlight.some((task) => task.kind === "merge")) return state;
+  const choice = options.major(state.version, manual.interval);
+  if (choice.kind === "none" || manual.rounds >= roundsMax(state.version, options)) {
+    return { ...state, manual: undefined, askStrategy: true };
+  }
+  return chosen(
+    { ...state, manual: { ...manual, rounds: manual.rounds + 1 } },
+    choice,
+    options,
+    now,
+    start,
+  );
+}
+
+/** Asks the strategy until it wants nothing or no more may run. */
+function startChosen(
+  state: TreeState,
+  start: StartEffect[],
+  options: StepOptions,
+  now: number,
+): TreeState {
   let next = state;
-  while (next.askStrategy && next.inFlight.length < options.tasksMax) {
+  while (next.askStrategy && hasRoom(next, options)) {
     let choice: CompactionChoice;
     try {
       choice = options.choose(next.version, busySegments(next), now);
@@ -132,12 +168,18 @@ function startCompaction(
   return next;
 }
 
-/** A failed compaction is over when nobody wants it any more: one that was asked for once is not tried for ever. */
+/** Tells whether another compaction may begin: where several tasks may run, one place is kept for a flush. */
+function hasRoom({ inFlight }: TreeState, { tasksMax }: StepOptions): boolean {
+  const isFlushing = inFlight.some((task) => task.kind === "flush");
+  return inFlight.length < (isFlushing || tasksMax <= 1 ? tasksMax : tasksMax - 1);
+}
+
 /** A strategy that ends takes each segment through each level at most once, and then some. */
 function roundsMax(version: Version, options: StepOptions): number {
   return 100 + options.levelCount * versionSegments(version).length;
 }
 
+/** A failed compaction is over when nobody wants it any more: one that was asked for once is not tried for ever. */
 function withoutMootFailure({ failure, committing }: TreeState): Failure | undefined {
   if (failure?.work === "strategy") return undefined;
   return failure?.work === "compaction" && committing.length === 0 ? undefined : failure;
@@ -310,6 +352,11 @@ function flushEdit(
     removed: memtable.clears ? versionSegments(state.version).map((segment) => segment.id) : [],
     added: outputs.length === 0 ? [] : [{ level: 0, index: 0, join: false, segments: outputs }],
   };
+}
+
+/** Returns which work a change of the version is the end of. */
+export function workOf(change: PendingChange): Failure["work"] {
+  return change.kind === "task" && change.task.kind === "flush" ? "flush" : "compaction";
 }
 
 /** Returns the ids that a task may have written to. */

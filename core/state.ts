@@ -3,6 +3,7 @@
  *
  * ```text
  * version     which segments make up the tree                 = fold of the manifest's edits
+ * history     the last of those edits
  * sealed      memtables that wait to be flushed, newest first = folds of older journals
  * active      the memtable that writes go to                  = fold of the newest journal
  * committing  changes of the version on their way to the manifest, oldest first
@@ -25,7 +26,10 @@
 import type { CompressionName } from "./codec.ts";
 import type { CompactionChoice } from "./choice.ts";
 import type { Edit } from "./edit.ts";
+import type { Interval } from "./interval.ts";
 import type { Salt } from "./file_header.ts";
+import type { History } from "./history.ts";
+import { historyAfter } from "./history.ts";
 import type { JournalHead } from "./journal.ts";
 import type { Memtable } from "./memtable.ts";
 import { EMPTY_MEMTABLE, memtableCovers } from "./memtable.ts";
@@ -57,10 +61,22 @@ export interface Failure {
   readonly retryAt: number;
 }
 
+/** A compaction that the user asked for. */
+export interface ManualCompaction {
+  /** Tells it from others. */
+  readonly id: number;
+  /** The keys that it is about. */
+  readonly interval: Interval;
+  /** How often it has chosen something. */
+  readonly rounds: number;
+}
+
 /** The state of a tree. */
 export interface TreeState {
   /** Which segments make up the tree. */
   readonly version: Version;
+  /** The last edits that made the version. */
+  readonly history: History;
   /** The memtable that writes go to. */
   readonly active: Memtable;
   /** Memtables that wait to be flushed, newest first. */
@@ -93,6 +109,8 @@ export interface TreeState {
   readonly askStrategy: boolean;
   /** How often the strategy has chosen something since the last flush, minute or wish of the user's. */
   readonly rounds: number;
+  /** The compaction that the user asked for, before which the strategy is not asked. */
+  readonly manual: ManualCompaction | undefined;
   /** Work that failed and is kept; `undefined` while all goes well. */
   readonly failure: Failure | undefined;
   /** Why writes are refused until the tree is reopened; `undefined` while they are not. */
@@ -119,8 +137,16 @@ export interface StepOptions {
   readonly levelCount: number;
   /** Asks the strategy; may throw what the strategy throws. */
   readonly choose: (version: Version, busy: ReadonlySet<SegmentId>, now: number) => CompactionChoice;
-  /** How many tasks may be under way at once. */
+  /** Returns what is left to do of a compaction that the user asked for. Requires: no segment is busy. */
+  readonly major: (version: Version, interval: Interval) => CompactionChoice;
+  /** How many tasks may be under way at once. Where there are several, one place is kept for a flush. */
   readonly tasksMax: number;
+  /** Whether compactions are begun; a tree that is being closed begins none. */
+  readonly compacting: boolean;
+  /** How many runs of level 0 are normal for the strategy. */
+  readonly level0Threshold: number;
+  /** Returns how many bytes the strategy still has to push down. */
+  readonly debt: (version: Version) => number;
 }
 
 /** Returns the state of a tree that was just opened. */
@@ -130,9 +156,11 @@ export function openedState(
   lastSeqno: number,
   nextId: number,
   salt: Salt,
+  history: History = historyAfter(version.editNumber),
 ): TreeState {
   return {
     version,
+    history,
     active: EMPTY_MEMTABLE,
     sealed,
     journal: undefined,
@@ -149,6 +177,7 @@ export function openedState(
     inFlight: [],
     askStrategy: true,
     rounds: 0,
+    manual: undefined,
     failure: undefined,
     poisoned: undefined,
     emptyBelow: "",
@@ -178,30 +207,6 @@ export function busySegments(state: TreeState): ReadonlySet<SegmentId> {
     else for (const segment of change.segments) busy.add(segment.id);
   }
   return busy;
-}
-
-/** Whether writers may go on. */
-export interface Pressure {
-  /** Go on, or wait. */
-  readonly level: "go" | "stop";
-  /** Why, in words. */
-  readonly reason: string;
-}
-
-/**
- * Memtables that may wait to be flushed before writers stop. With the default of 16 MiB each they and their journals
- * take 64 MiB of memory at most, beside the active one.
- */
-export const SEALED_STOP = 4;
-
-/** Returns whether writers may go on. Memtables that recovery left do not count: nobody wrote them just now. */
-export function pressureOf(state: TreeState): Pressure {
-  let waiting = 0;
-  for (const memtable of state.sealed) if (memtable.lastSeqno > state.recoveredSeqno) waiting += 1;
-  if (waiting >= SEALED_STOP) {
-    return { level: "stop", reason: `${waiting} sealed memtables wait to be flushed, limit ${SEALED_STOP}` };
-  }
-  return { level: "go", reason: "" };
 }
 
 /** What a barrier has to sync, and what is durable after it. */

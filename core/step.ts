@@ -22,16 +22,16 @@
  */
 
 import type { Command } from "./command.ts";
-import { applyEdit } from "./edit.ts";
 import type { PersistEffect, StartEffect } from "./effect.ts";
 import { PUT } from "./entry_kind.ts";
 import { encodeFileHeader, fileSalt } from "./file_header.ts";
+import { withEdit } from "./history.ts";
 import type { Memtable } from "./memtable.ts";
 import { applyBatch, EMPTY_MEMTABLE } from "./memtable.ts";
 import { RECORD_BATCH, sealRecord } from "./record.ts";
-import { chosen, failureOf, reservedOutputs, schedule } from "./schedule.ts";
+import { chosen, failureOf, reservedOutputs, schedule, workOf } from "./schedule.ts";
 import { newOwner } from "./sorted_map.ts";
-import type { Failure, PendingChange, StepOptions, TreeState } from "./state.ts";
+import type { StepOptions, TreeState } from "./state.ts";
 import { barrierOf, isCovered } from "./state.ts";
 import type { SegmentMeta } from "./version.ts";
 
@@ -60,6 +60,17 @@ export function step(state: TreeState, command: Command, options: StepOptions): 
       const next = chosen({ ...state, failure: undefined }, command.choice, options, command.now, start);
       return schedule(next, options, command.now, [], start);
     }
+    case "compact": {
+      const { id, interval, now } = command;
+      const manual = { id, interval, rounds: 0 };
+      return schedule({ ...state, manual, failure: undefined }, options, now);
+    }
+    case "abandon_compaction":
+      return schedule(
+        { ...state, manual: state.manual?.id === command.id ? undefined : state.manual },
+        options,
+        command.now,
+      );
     case "tick": {
       const failure = command.force ? undefined : state.failure;
       const askStrategy = state.askStrategy || command.ask;
@@ -70,6 +81,8 @@ export function step(state: TreeState, command: Command, options: StepOptions): 
       return taskFinished(state, command.task, command.outputs, options, command.now);
     case "task_failed":
       return taskFailed(state, command.task, command.error, options, command.now);
+    case "task_cancelled":
+      return taskCancelled(state, command.task, options, command.now);
     case "edit_committed":
       return editCommitted(state, options, command.now);
     case "edit_failed":
@@ -220,24 +233,34 @@ function taskFailed(state: TreeState, id: number, error: unknown, options: StepO
   );
 }
 
+function taskCancelled(state: TreeState, id: number, options: StepOptions, now: number): Step {
+  const task = state.inFlight.find((one) => one.id === id);
+  if (task === undefined) return only(state);
+  const inFlight = state.inFlight.filter((one) => one.id !== id);
+  return schedule(
+    { ...state, inFlight, askStrategy: true },
+    options,
+    now,
+    [],
+    [{ kind: "delete_files", segments: reservedOutputs(task), journals: [] }],
+  );
+}
+
 /** The edit stays first in line; it is made anew when it is tried again. */
 function failedEdit(state: TreeState, error: unknown, now: number): TreeState {
   return { ...state, edit: undefined, failure: failureOf(state, workOf(state.committing[0]!), error, now) };
 }
 
-function workOf(change: PendingChange): Failure["work"] {
-  return change.kind === "task" && change.task.kind === "flush" ? "flush" : "compaction";
-}
-
 function editCommitted(state: TreeState, options: StepOptions, now: number): Step {
   const edit = state.edit!;
   const change = state.committing[0]!;
-  const version = applyEdit(state.version, edit);
+  const { version, history } = withEdit(state, edit);
   const kept = new Set(edit.added.flatMap((placement) => placement.segments.map((segment) => segment.id)));
   const sealed = state.sealed.filter((memtable) => memtable.lastSeqno > edit.flushedSeqno);
   const next: TreeState = {
     ...state,
     version,
+    history,
     sealed,
     durableSeqno: Math.max(state.durableSeqno, edit.flushedSeqno),
     committing: state.committing.slice(1),

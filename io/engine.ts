@@ -97,6 +97,8 @@ export class Engine {
     moves: 0,
     leaks: 0,
   };
+  /** What steps follow. */
+  readonly options: StepOptions;
   readonly #parts: Omit<EngineParts, "state">;
   readonly #storage: Storage;
   readonly #journals: JournalWriter;
@@ -121,6 +123,7 @@ export class Engine {
     this.#parts = rest;
     this.#openedSeqno = state.seqno;
     this.folder = parts.folder;
+    this.options = parts.options;
     this.config = parts.config;
     this.#storage = parts.config.storage;
     this.#state = state;
@@ -226,9 +229,9 @@ export class Engine {
 
   /** Throws what keeps sealed memtables from being flushed, if there are too many to go on. */
   #relieve(now: number): void {
-    if (pressureOf(this.#state).level === "go") return;
+    if (pressureOf(this.#state, this.options).level === "go") return;
     this.#dispatch({ kind: "tick", force: true, ask: false, now });
-    if (pressureOf(this.#state).level === "go") return;
+    if (pressureOf(this.#state, this.options).level === "go") return;
     throw this.#state.failure?.error ?? this.#poisonedError();
   }
 
@@ -279,7 +282,7 @@ export class Engine {
   }
 
   #dispatch(command: Command): void {
-    const { state, persist, start } = this.guarded(() => step(this.#state, command, this.#parts.options));
+    const { state, persist, start } = this.guarded(() => step(this.#state, command, this.options));
     for (const effect of persist) this.#persist(effect);
     const hasFailed = state.failure !== undefined && state.failure !== this.#state.failure;
     this.#state = state;
@@ -305,7 +308,7 @@ export class Engine {
   /** Poisons the tree if a barrier failed; returns the error behind it. */
   #poisonIfBarrier(error: unknown): unknown {
     if (!(error instanceof BarrierError)) return error;
-    this.#state = step(this.#state, { kind: "poison", error: error.cause }, this.#parts.options).state;
+    this.#state = step(this.#state, { kind: "poison", error: error.cause }, this.options).state;
     return error.cause;
   }
 

@@ -8,6 +8,7 @@
  */
 
 import type { Engine } from "./engine.ts";
+import type { Pressure } from "../core/mod.ts";
 import { parseFileName, pressureOf } from "../core/mod.ts";
 
 /** One level of a tree. */
@@ -78,7 +79,7 @@ export interface TreeStats {
   /** Where flushes and compactions run, and why there. */
   readonly background: { readonly mode: "inline"; readonly reason: string };
   /** Whether writers may go on, and if not, why. */
-  readonly pressure: { readonly level: "go" | "stop"; readonly reason: string };
+  readonly pressure: Pressure;
   /** What background work has failed with, as long as it has not succeeded; also what poisoned the tree. */
   readonly lastError: unknown;
   /** Batches in all, and how many of them survive power loss. */
@@ -129,7 +130,7 @@ export function statsOf(engine: Engine): TreeStats {
     moves: counts.moves,
     syncs: logBytes.syncs,
     background: { mode: "inline", reason: "flushes and compactions run in the calling thread" },
-    pressure: pressureOf(state),
+    pressure: pressureOf(state, engine.options),
     lastError: state.poisoned?.error ?? state.failure?.error,
     batches: { written: state.seqno, durable: state.durableSeqno },
     pinnedVersions: engine.pinnedVersions,

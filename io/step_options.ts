@@ -7,10 +7,13 @@
  * @module
  */
 
-import { Levels } from "../compaction/mod.ts";
+import { Levels, majorChoice } from "../compaction/mod.ts";
 import type { StepOptions } from "../core/mod.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { compressionAt } from "./config.ts";
+
+/** How many runs of level 0 are normal where the strategy does not say. */
+const LEVEL_0_THRESHOLD = 4;
 
 /** Returns what steps of a tree with these options follow. */
 export function stepOptions(config: ResolvedConfig): StepOptions {
@@ -29,6 +32,10 @@ export function stepOptions(config: ResolvedConfig): StepOptions {
         maxMemtableSize,
         now,
       }),
+    major: (version) => majorChoice(Levels.of(version, new Set(), levelCount), levelCount),
     tasksMax: 1,
+    compacting: true,
+    level0Threshold: config.compactionStrategy.level0Threshold ?? LEVEL_0_THRESHOLD,
+    debt: () => 0,
   };
 }

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { prefixSuccessor } from "../../core/bytes.ts";
 import { CorruptionError } from "../../core/errors.ts";
-import type { Interval } from "../../core/merged_range.ts";
+import type { Interval } from "../../core/interval.ts";
 import { MergedRange } from "../../core/merged_range.ts";
 import type { SegmentSource } from "../../core/cursor.ts";
 import { BOUND_KEYS, byteKey } from "../support/arbitraries.ts";

@@ -1,14 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { Memtable } from "../../core/memtable.ts";
-import type { TreeState } from "../../core/state.ts";
-import {
-  barrierOf,
-  busySegments,
-  isCovered,
-  openedState,
-  pressureOf,
-  SEALED_STOP,
-} from "../../core/state.ts";
+import { barrierOf, busySegments, isCovered, openedState } from "../../core/state.ts";
 import { EMPTY_VERSION, versionSegments } from "../../core/version.ts";
 import { PureTree, SMALL } from "../support/pure_tree.ts";
 import { SALT } from "../support/record_files.ts";
@@ -58,23 +50,6 @@ Deno.test("what tasks and pending changes need is busy until they are done", () 
   assertEquals(busy(), [a!, b!, c!]);
   tree.settle();
   assertEquals(busy(), []);
-});
-
-Deno.test("writers stop at a number of sealed memtables, of which recovered ones do not count", () => {
-  const tree = new PureTree(LARGE);
-  for (let i = 1; i < SEALED_STOP; i++) {
-    tree.put(["a", `${i}`]).seal();
-    assertEquals(pressureOf(tree.state), { level: "go", reason: "" });
-  }
-  tree.put(["a", "last"]).seal();
-  assertEquals(pressureOf(tree.state), {
-    level: "stop",
-    reason: `${SEALED_STOP} sealed memtables wait to be flushed, limit ${SEALED_STOP}`,
-  });
-  const recovered: TreeState = { ...tree.state, recoveredSeqno: 1 };
-  assertEquals(pressureOf(recovered).level, "go");
-  tree.settle();
-  assertEquals(pressureOf(tree.state).level, "go");
 });
 
 Deno.test("a barrier syncs older journals first, and the folder only for names that it does not know to be safe", () => {

@@ -70,7 +70,11 @@ export const SMALL: StepOptions = {
   compressionAt: () => "none",
   levelCount: 4,
   choose: () => ({ kind: "none" }),
+  major: () => ({ kind: "none" }),
   tasksMax: 2,
+  compacting: true,
+  level0Threshold: 4,
+  debt: () => 0,
 };
 
 /** The same with leveled compaction. */

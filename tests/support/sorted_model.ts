@@ -7,7 +7,7 @@
  * @module
  */
 
-import type { Interval } from "../../core/merged_range.ts";
+import type { Interval } from "../../core/interval.ts";
 import { keyFromBytes, textToBytes } from "../../core/bytes.ts";
 import type { GivenOperation } from "./arbitraries.ts";
 
