@@ -24,7 +24,7 @@ export * from "./io/mod.ts";
 export * from "./core/errors.ts";
 export type { Bytes, Entry, Key, Value } from "./core/bytes.ts";
 export type { RecoveryMode } from "./core/recovery.ts";
-export { fifo, leveled, Levels, sizeTiered } from "./compaction/mod.ts";
+export { fifo, lazyLeveled, leveled, Levels, sizeTiered } from "./compaction/mod.ts";
 export type {
   CompactionChoice,
   CompactionStrategy,

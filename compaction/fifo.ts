@@ -1,16 +1,24 @@
 /**
  * First in, first out: nothing is merged, and the oldest segments are dropped when there is too much or they are too old.
  *
- * For data that is written in the order of time and loses its worth: logs, metrics, caches. Write amplification is 1: each
- * byte is flushed once. Segments stay in level 0, so a read by key asks the filter of each.
+ * For data that is written in the order of time and loses its worth: logs, metrics, caches.
  *
  * ```text
  * L0   [newest] [    ] [    ] [oldest]  -> dropped while the sum is above `limit`, or `ttl` has passed since `writtenAt`
  * ```
  *
+ * Arithmetic, for flushes of P bytes:
+ * - Write amplification is 1: each byte is flushed, and never written again.
+ * - Space: at most `limit`, and for the moment one flush more. What is overwritten or removed takes its space until it is dropped.
+ * - Reads: `limit / P` runs, all in level 0. A point read asks the filter of each whose range has the key, a range looks into all
+ *   of them: choose large memtables. So many runs are normal here, and do not slow down writers.
+ *
  * Only an end of the order of age is ever dropped: if anything older with a key in common stayed, its old versions would come
- * back. Age is `now - writtenAt`, with `now` given by the caller; a clock that jumps back makes everything younger and so drops
- * nothing.
+ * back. So the oldest that is not to go yet, because it is busy or was written late, keeps all newer ones. Segments of one
+ * run share no key; of them those that were written first go first.
+ *
+ * Age is `now - writtenAt`, with `now` given by the caller: a clock that jumps back makes everything younger and so drops
+ * nothing, and one that jumps forward drops what then is too old.
  *
  * Source: RocksDB wiki "FIFO compaction style".
  *
@@ -18,8 +26,11 @@
  */
 
 import type { CompactionChoice } from "../core/mod.ts";
-import type { Levels, SegmentShape } from "./levels.ts";
-import { bytesOf } from "./levels.ts";
+import type { LevelParts } from "./levels.ts";
+import { placedOf } from "./levels.ts";
+import type { PlacedSegment } from "./placed_segment.ts";
+import { endsBefore } from "./placed_segment.ts";
+import type { PlacedSegments } from "./placed_segments.ts";
 import type { BuiltInStrategy, LevelOptions } from "./strategy.ts";
 import { builtIn, checkOption } from "./strategy.ts";
 
@@ -61,30 +72,49 @@ export function fifo(options: FifoOptions): BuiltInStrategy {
   return builtIn({
     name: "fifo",
     options: Object.freeze(stored),
-    choose: (levels, given) => choose(levels, given, limit, ttl),
+    level0Threshold: Infinity,
+    choose: (levels, given) => choose(placedOf(levels), given, limit, ttl),
+    debt: () => 0,
   });
 }
 
 function choose(
-  levels: Levels,
+  { placed, busy }: LevelParts,
   options: LevelOptions,
   limit: number,
   ttl: number | undefined,
 ): CompactionChoice {
-  const newestFirst = levels.levels.flat();
-  let excess = bytesOf(newestFirst) - limit;
-  const dropped: SegmentShape[] = [];
-  let reason = "";
-  for (const segment of newestFirst.toReversed()) {
-    const isOld = ttl !== undefined && options.now - segment.writtenAt > ttl * 1000;
-    if (segment.busy || !(isOld || excess > 0)) break;
-    reason = excess > 0
-      ? `there are ${excess} bytes more than the limit`
-      : `the oldest are older than ${ttl} seconds`;
-    dropped.push(segment);
-    excess -= segment.size;
+  const excess = placed.reduce((sum, segments) => sum + segments.bytes, 0) - limit;
+  if (excess <= 0 && ttl === undefined) return { kind: "none" };
+  const dropped: number[] = [];
+  let bytes = 0;
+  for (const segment of oldestFirst(placed)) {
+    const isOld = ttl !== undefined && options.now - segment.facts.writtenAt > ttl * 1000;
+    if (busy.has(segment.id) || !(isOld || bytes < excess)) break;
+    dropped.push(segment.id);
+    bytes += segment.size;
   }
-  return dropped.length === 0
-    ? { kind: "none" }
-    : { kind: "drop", segments: dropped.map((segment) => segment.id), reason };
+  if (dropped.length === 0) return { kind: "none" };
+  const reason = excess > 0
+    ? `there are ${excess} bytes more than the limit of ${limit}`
+    : `the oldest are older than ${ttl} seconds`;
+  return { kind: "drop", segments: dropped, reason };
+}
+
+/** Gives all segments in an order in which they may be dropped. Cost: as many as are asked for, but a run below level 0 as a whole. */
+function* oldestFirst(placed: readonly PlacedSegments[]): Generator<PlacedSegment, void> {
+  for (let level = placed.length - 1; level >= 0; level--) {
+    const segments = placed[level]!;
+    for (let end = segments.count; end > 0;) {
+      let start = end - 1;
+      while (level > 0 && start > 0 && endsBefore(segments.at(start - 1), segments.at(start))) start -= 1;
+      yield* segments.slice(start, end).sort(byAge);
+      end = start;
+    }
+  }
+}
+
+/** Segments of one run share no key, so any of them may be dropped first. */
+function byAge({ facts: a }: PlacedSegment, { facts: b }: PlacedSegment): number {
+  return a.writtenAt - b.writtenAt || a.seqnoMax - b.seqnoMax;
 }

@@ -27,8 +27,10 @@
  */
 
 import type { CompactionChoice } from "../core/mod.ts";
-import type { Levels, SegmentShape } from "./levels.ts";
-import { bytesOf, compareKeys, runsOf, shapesOverlap } from "./levels.ts";
+import type { LevelParts, Levels } from "./levels.ts";
+import { placedOf } from "./levels.ts";
+import type { PlacedSegment } from "./placed_segment.ts";
+import { beginsBefore, endsBefore, endsBehind, placedOverlap } from "./placed_segment.ts";
 import type { BuiltInStrategy, LevelOptions } from "./strategy.ts";
 import { builtIn, checkOption } from "./strategy.ts";
 
@@ -42,6 +44,9 @@ export interface LeveledOptions {
 
 const L0_THRESHOLD = 4;
 const TARGET_BYTES = 64 * 1024 * 1024;
+
+/** Of a larger level, so many segments are candidates. */
+const CANDIDATES_MAX = 32;
 
 /**
  * Returns leveled compaction, the default: the fewest segments to read, at the price of rewriting.
@@ -66,83 +71,182 @@ export function leveled(options: LeveledOptions = {}): BuiltInStrategy {
   return builtIn({
     name: "leveled",
     options: Object.freeze({ l0Threshold, targetSize }),
-    choose: (levels, given) => choose(levels, given, l0Threshold, targetSize),
+    level0Threshold: l0Threshold,
+    choose: (levels, given) => choose(placedOf(levels), given, l0Threshold, targetSize),
+    debt: (levels, given) => debt(placedOf(levels), given, l0Threshold),
   });
 }
 
 function choose(
-  levels: Levels,
+  parts: LevelParts,
   options: LevelOptions,
   l0Threshold: number,
   targetSize: number,
 ): CompactionChoice {
-  const deepest = levels.levels.findLastIndex((level) => level.length > 0);
-  if (deepest >= options.levelCount) return liftDeepest(levels, deepest, options.levelCount - 1, targetSize);
-  const scores = levels.levels.slice(0, options.levelCount - 1).map((level, i) => ({
-    level: i,
-    score: i === 0 ? level.length / l0Threshold : bytesOf(level) / targetOf(i, options, l0Threshold),
-  }));
-  scores.sort((a, b) => b.score - a.score || a.level - b.level);
-  for (const { level, score } of scores) {
-    if (score < 1) break;
-    const choice = level === 0 ? pushLevel0(levels, targetSize) : pushSegment(levels, level, targetSize);
+  const deepest = parts.placed.findLastIndex((segments) => segments.count > 0);
+  if (deepest >= options.levelCount) return liftDeepest(parts, deepest, options.levelCount - 1, targetSize);
+  const scores = scoresOf(parts, options, l0Threshold);
+  for (let level = worstOf(scores); level >= 0; level = worstOf(scores)) {
+    const choice = level === 0
+      ? pushLevel0(parts, deepest, targetSize)
+      : pushSegment(parts, level, deepest, targetSize);
     if (choice.kind !== "none") {
       const reason = level === 0
-        ? `level 0 has ${levels.levels[0]!.length} segments, threshold ${l0Threshold}`
-        : `level ${level} is ${score.toFixed(2)} times its target`;
+        ? `level 0 has ${parts.placed[0]!.count} segments, threshold ${l0Threshold}`
+        : `level ${level} is ${scores[level]!.toFixed(2)} times its target`;
       return { ...choice, reason };
     }
+    scores[level] = 0;
   }
   return { kind: "none" };
+}
+
+/** Returns the score of each level but the last. What is busy is on its way and does not count. */
+function scoresOf(parts: LevelParts, options: LevelOptions, l0Threshold: number): number[] {
+  const scores: number[] = [];
+  for (let level = 0; level < Math.min(options.levelCount - 1, parts.placed.length); level++) {
+    const { count, bytes } = parts.placed[level]!;
+    let [busyCount, busyBytes] = [0, 0];
+    for (const segment of parts.busy.values()) {
+      if (segment.level !== level) continue;
+      busyCount += 1;
+      busyBytes += segment.size;
+    }
+    scores.push(
+      level === 0
+        ? (count - busyCount) / l0Threshold
+        : (bytes - busyBytes) / targetOf(level, options, l0Threshold),
+    );
+  }
+  return scores;
+}
+
+/** Returns the level with the highest score from 1 on, the upper one if two have it; -1 if there is none. */
+function worstOf(scores: readonly number[]): number {
+  let worst = -1;
+  for (let level = 0; level < scores.length; level++) {
+    if (scores[level]! >= 1 && (worst < 0 || scores[level]! > scores[worst]!)) worst = level;
+  }
+  return worst;
 }
 
 function targetOf(level: number, options: LevelOptions, l0Threshold: number): number {
   return l0Threshold * options.maxMemtableSize * options.levelRatio ** (level - 1);
 }
 
+/** Returns the bytes above the targets of their levels, all of level 0 where it is to be merged, and what is too deep. */
+function debt(parts: LevelParts, options: LevelOptions, l0Threshold: number): number {
+  let bytes = 0;
+  for (const [level, segments] of parts.placed.entries()) {
+    if (level >= options.levelCount) bytes += segments.bytes;
+    else if (level === options.levelCount - 1) continue;
+    else if (level > 0) bytes += Math.max(0, segments.bytes - targetOf(level, options, l0Threshold));
+    else if (segments.count >= l0Threshold) bytes += segments.bytes;
+  }
+  return bytes;
+}
+
 /** Takes all of level 0 down, with what it overlaps. */
-function pushLevel0(levels: Levels, targetSize: number): CompactionChoice {
-  const flushed = levels.levels[0]!;
-  const chosen = withAllToTakeDown(levels, 0, flushed, []);
-  if (chosen.some((segment) => segment.busy)) return { kind: "none" };
-  const apart = flushed.every((a, i) => flushed.every((b, j) => j <= i || !shapesOverlap(a, b)));
-  if (chosen.length === flushed.length && apart) return moveDown(levels, 0, flushed);
+function pushLevel0(parts: LevelParts, deepest: number, targetSize: number): CompactionChoice {
+  const flushed = parts.placed[0]!.flat;
+  const chosen = withAllToTakeDown(parts, 0, flushed, []);
+  if (isAnyBusy(parts, chosen)) return { kind: "none" };
+  if (chosen.length === flushed.length && areApart(flushed)) return moveDown(parts, 0, flushed, deepest);
   return { kind: "merge", segments: idsOf(chosen), destLevel: 1, targetSize };
 }
 
-/** Takes the segment down that drags along the least. */
-function pushSegment(levels: Levels, level: number, targetSize: number): CompactionChoice {
-  const own = levels.levels[level]!;
-  const overlapped = runsOf(own).length > 1 ? own : [];
-  let best: { readonly chosen: readonly SegmentShape[]; readonly ratio: number } | undefined;
-  for (const segment of own) {
-    const chosen = withAllToTakeDown(levels, level, [segment], overlapped);
-    if (chosen.some((one) => one.busy)) continue;
-    const ratio = bytesOf(chosen) / Math.max(segment.size, 1);
-    if (best === undefined || ratio < best.ratio) best = { chosen, ratio };
-  }
-  if (best === undefined) return { kind: "none" };
-  if (best.chosen.length === 1) return moveDown(levels, level, best.chosen);
-  return { kind: "merge", segments: idsOf(best.chosen), destLevel: level + 1, targetSize };
+function areApart(segments: readonly PlacedSegment[]): boolean {
+  const sorted = segments.toSorted((a, b) => beginsBefore(a, b) ? -1 : 1);
+  return sorted.every((segment, i) => i === 0 || endsBefore(sorted[i - 1]!, segment));
 }
 
-/** Takes segments down that overlap nothing there; those that only hide what is not there any more are dropped. */
-function moveDown(levels: Levels, level: number, segments: readonly SegmentShape[]): CompactionChoice {
-  const below = levels.levels.keys().filter((one) => one > level).toArray();
-  const hidesNothing = segments.every((segment) =>
-    segment.tombstones === segment.entries &&
-    below.every((one) => overlapping(levels, one, [segment]).length === 0)
-  );
-  return hidesNothing
-    ? { kind: "drop", segments: idsOf(segments) }
-    : { kind: "move", segments: idsOf(segments), destLevel: level + 1 };
+/** Takes the segment down that drags along the least, of some that are spread over the level. */
+function pushSegment(parts: LevelParts, level: number, deepest: number, targetSize: number): CompactionChoice {
+  const { count, bytes } = parts.placed[level]!;
+  const wanted = Math.min(count, CANDIDATES_MAX);
+  const from = count === wanted ? 0 : bytes % count;
+  const chosen = leastOf(parts, level, wanted, from) ??
+    (count === wanted ? undefined : leastOf(parts, level, count, 0));
+  if (chosen === undefined) return { kind: "none" };
+  if (chosen.length === 1) return moveDown(parts, level, chosen, deepest);
+  return { kind: "merge", segments: idsOf(chosen), destLevel: level + 1, targetSize };
+}
+
+/** Returns what goes down with the best of `wanted` segments from index `from` on; nothing if all need what is busy. */
+function leastOf(
+  parts: LevelParts,
+  level: number,
+  wanted: number,
+  from: number,
+): readonly PlacedSegment[] | undefined {
+  const own = parts.placed[level]!;
+  const below = parts.placed[level + 1]!;
+  const areRuns = own.breaks === 0 && below.breaks === 0;
+  let best: { readonly segment: PlacedSegment; readonly ratio: number } | undefined;
+  for (let i = 0; i < wanted; i++) {
+    const segment = own.at((from + Math.floor(i * own.count / wanted)) % own.count);
+    const bytes = areRuns ? bytesBelow(parts, level, segment) : bytesWith(parts, level, segment);
+    if (bytes === undefined) continue;
+    const ratio = bytes / Math.max(segment.size, 1);
+    if (best === undefined || ratio < best.ratio) best = { segment, ratio };
+  }
+  return best === undefined ? undefined : withAll(parts, level, best.segment);
+}
+
+/** Returns the bytes below that overlap a segment, both levels being runs; nothing if any of it is busy. */
+function bytesBelow({ placed, busy }: LevelParts, level: number, segment: PlacedSegment): number | undefined {
+  const below = placed[level + 1]!;
+  const start = below.firstReaching(segment);
+  const end = below.firstBehind(segment, start);
+  if (busy.size > 0) {
+    if (busy.has(segment.id)) return undefined;
+    for (let i = start; i < end; i++) if (busy.has(below.at(i).id)) return undefined;
+  }
+  return below.bytesOf(start, end);
+}
+
+/** Returns the bytes of all that goes down with a segment, but for its own; nothing if any of it is busy. */
+function bytesWith(parts: LevelParts, level: number, segment: PlacedSegment): number | undefined {
+  const chosen = withAll(parts, level, segment);
+  if (isAnyBusy(parts, chosen)) return undefined;
+  return chosen.reduce((sum, one) => sum + one.size, 0) - segment.size;
+}
+
+function withAll(parts: LevelParts, level: number, segment: PlacedSegment): readonly PlacedSegment[] {
+  const own = parts.placed[level]!;
+  return withAllToTakeDown(parts, level, [segment], own.breaks === 0 ? [] : own.flat);
+}
+
+/**
+ * Takes segments down that overlap nothing there; those that only hide what is not there any more are dropped.
+ *
+ * They go as far as they overlap nothing, but not below what is in use: data that comes in order is then
+ * placed once, and levels that are too small to be needed stay empty.
+ */
+function moveDown(
+  parts: LevelParts,
+  level: number,
+  segments: readonly PlacedSegment[],
+  deepest: number,
+): CompactionChoice {
+  const isFree = (below: number): boolean => overlapping(parts, below, segments).length === 0;
+  let destLevel = level + 1;
+  while (destLevel < deepest && isFree(destLevel + 1)) destLevel += 1;
+  const onlyHides = segments.every(({ facts }) => facts.tombstones === facts.entries);
+  if (onlyHides && destLevel >= deepest) return { kind: "drop", segments: idsOf(segments) };
+  return { kind: "move", segments: idsOf(segments), destLevel };
 }
 
 /** Empties a level that is deeper than there are levels, one segment at a time, into the last one. */
-function liftDeepest(levels: Levels, deepest: number, last: number, targetSize: number): CompactionChoice {
-  for (const segment of levels.levels[deepest]!) {
-    const chosen = withAllToLift(levels, deepest, last, segment);
-    if (chosen.some((one) => one.busy)) continue;
+function liftDeepest(
+  parts: LevelParts,
+  deepest: number,
+  last: number,
+  targetSize: number,
+): CompactionChoice {
+  for (const segment of parts.placed[deepest]!.flat) {
+    const chosen = withAllToLift(parts, deepest, last, segment);
+    if (isAnyBusy(parts, chosen)) continue;
     const reason = `level ${deepest} is deeper than the ${last + 1} levels there are`;
     if (chosen.length === 1) return { kind: "move", segments: [segment.id], destLevel: last, reason };
     return { kind: "merge", segments: idsOf(chosen), destLevel: last, targetSize, reason };
@@ -159,25 +263,25 @@ function liftDeepest(levels: Levels, deepest: number, last: number, targetSize: 
  * @param overlapped Its own level if that has several runs, newest first; otherwise nothing.
  */
 function withAllToTakeDown(
-  levels: Levels,
+  parts: LevelParts,
   level: number,
-  first: readonly SegmentShape[],
-  overlapped: readonly SegmentShape[],
-): readonly SegmentShape[] {
+  first: readonly PlacedSegment[],
+  overlapped: readonly PlacedSegment[],
+): readonly PlacedSegment[] {
   const chosen = new Set(first);
   for (let before = 0; before < chosen.size;) {
     before = chosen.size;
     addOverlapping(chosen, overlapped);
-    for (const below of overlapping(levels, level + 1, [...chosen])) chosen.add(below);
+    for (const below of overlapping(parts, level + 1, [...chosen])) chosen.add(below);
   }
   return [...chosen];
 }
 
 /** Adds what overlaps a segment that is chosen and stands before it. */
-function addOverlapping(chosen: Set<SegmentShape>, segments: readonly SegmentShape[]): void {
+function addOverlapping(chosen: Set<PlacedSegment>, segments: readonly PlacedSegment[]): void {
   for (const [i, segment] of segments.entries()) {
     if (chosen.has(segment)) continue;
-    if (segments.some((one, j) => j < i && chosen.has(one) && shapesOverlap(one, segment))) {
+    if (segments.some((one, j) => j < i && chosen.has(one) && placedOverlap(one, segment))) {
       chosen.add(segment);
     }
   }
@@ -188,61 +292,42 @@ function addOverlapping(chosen: Set<SegmentShape>, segments: readonly SegmentSha
  * and overlaps, and of the last level what is in their range.
  */
 function withAllToLift(
-  levels: Levels,
+  parts: LevelParts,
   deepest: number,
   last: number,
-  first: SegmentShape,
-): readonly SegmentShape[] {
-  const oldestFirst = levels.levels.slice(last + 1, deepest + 1).flat().reverse();
+  first: PlacedSegment,
+): readonly PlacedSegment[] {
+  const oldestFirst = parts.placed.slice(last + 1, deepest + 1).flatMap(({ flat }) => flat).reverse();
   const chosen = new Set([first]);
   for (let before = 0; before < chosen.size;) {
     before = chosen.size;
     addOverlapping(chosen, oldestFirst);
-    for (const newer of overlapping(levels, last, [...chosen])) chosen.add(newer);
+    for (const newer of overlapping(parts, last, [...chosen])) chosen.add(newer);
   }
   return [...chosen];
 }
 
 /** Returns the segments of a level that overlap the range from the first to the last of `by`. */
-function overlapping(levels: Levels, level: number, by: readonly SegmentShape[]): readonly SegmentShape[] {
-  const minKey = by.map((segment) => segment.minKey).reduce((a, b) => compareKeys(a, b) <= 0 ? a : b);
-  const maxKey = by.map((segment) => segment.maxKey).reduce((a, b) => compareKeys(a, b) >= 0 ? a : b);
-  const segments = levels.levels[level] ?? [];
-  return isOneRun(segments)
-    ? segments.slice(...stretchOf(segments, minKey, maxKey))
-    : segments.filter((segment) => shapesOverlap(segment, { minKey, maxKey }));
-}
-
-/** Levels are asked about for each segment of the level above, so what they are is found out once. */
-const ONE_RUN: WeakMap<readonly SegmentShape[], boolean> = new WeakMap();
-
-function isOneRun(segments: readonly SegmentShape[]): boolean {
-  let known = ONE_RUN.get(segments);
-  if (known === undefined) {
-    known = runsOf(segments).length <= 1;
-    ONE_RUN.set(segments, known);
+function overlapping(
+  { placed }: LevelParts,
+  level: number,
+  by: readonly PlacedSegment[],
+): readonly PlacedSegment[] {
+  const segments = placed[level];
+  if (segments === undefined || segments.count === 0) return [];
+  const first = by.reduce((a, b) => beginsBefore(b, a) ? b : a);
+  const last = by.reduce((a, b) => endsBehind(b, a) ? b : a);
+  if (segments.breaks > 0) {
+    return segments.flat.filter((one) => !endsBefore(one, first) && !endsBefore(last, one));
   }
-  return known;
+  const start = segments.firstReaching(first);
+  return segments.slice(start, segments.firstBehind(last, start));
 }
 
-/** Returns where the segments of a run that overlap a range begin and end. Cost: O(log segments), and one step for each. */
-function stretchOf(
-  run: readonly SegmentShape[],
-  minKey: Uint8Array,
-  maxKey: Uint8Array,
-): [start: number, end: number] {
-  let start = 0;
-  let high = run.length;
-  while (start < high) {
-    const middle = (start + high) >>> 1;
-    if (compareKeys(run[middle]!.maxKey, minKey) < 0) start = middle + 1;
-    else high = middle;
-  }
-  let end = start;
-  while (end < run.length && compareKeys(run[end]!.minKey, maxKey) <= 0) end += 1;
-  return [start, end];
+function isAnyBusy({ busy }: LevelParts, segments: readonly PlacedSegment[]): boolean {
+  return busy.size > 0 && segments.some(({ id }) => busy.has(id));
 }
 
-function idsOf(segments: readonly SegmentShape[]): readonly number[] {
-  return segments.map((segment) => segment.id);
+function idsOf(segments: readonly PlacedSegment[]): readonly number[] {
+  return segments.map(({ id }) => id);
 }

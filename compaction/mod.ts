@@ -15,6 +15,8 @@
 export type { CompactionChoice, SegmentId } from "../core/mod.ts";
 export { fifo } from "./fifo.ts";
 export type { FifoOptions } from "./fifo.ts";
+export { lazyLeveled } from "./lazy_leveled.ts";
+export type { LazyLeveledOptions } from "./lazy_leveled.ts";
 export { leveled } from "./leveled.ts";
 export type { LeveledOptions } from "./leveled.ts";
 export { Levels } from "./levels.ts";

@@ -13,7 +13,7 @@
  * @module
  */
 
-import type { Codec, Cursor, Run, SegmentId, SegmentMeta, SegmentSource, Task } from "../core/mod.ts";
+import type { Codec, Cursor, OlderRun, SegmentId, SegmentMeta, SegmentSource, Task } from "../core/mod.ts";
 import { compareKey, fileSalt, MemtableCursor, Merge, RunCursor, SegmentBuilder } from "../core/mod.ts";
 
 /** Where the bytes of outputs go. */
@@ -97,10 +97,10 @@ function cursorsOf(task: Task, source: SegmentSource): Cursor[] {
 
 /** Answers, for keys that come in order, whether an older run may have them. */
 class OlderRuns {
-  readonly #runs: readonly Run[];
+  readonly #runs: readonly OlderRun[];
   readonly #fingers: number[];
 
-  constructor(runs: readonly Run[]) {
+  constructor(runs: readonly OlderRun[]) {
     this.#runs = runs;
     this.#fingers = runs.map(() => 0);
   }

@@ -7,27 +7,39 @@
  * L2   [              run             ]
  * ```
  *
- * A level with `minThreshold` runs is merged into the next, at most `maxThreshold` at once, the oldest. The last level is
- * merged within itself. So a byte is written once for each level: write amplification is about the number of levels in
- * use, `log(data / memtable) / log(minThreshold)`, where leveled compaction pays about `ratio` for each.
+ * A level with `T = minThreshold` runs is merged into the next, at most `maxThreshold` at once, the oldest. Runs that share no
+ * key are moved instead.
  *
- * The price: a point read has to consider up to `minThreshold - 1` runs of each level (filters spare most blocks), and
- * old versions stay until the runs meet, so space may reach `minThreshold` times the live data.
+ * Arithmetic, for N bytes of data and flushes of P bytes, so `L = log(N / P) / log(T)` levels in use:
+ * - Write amplification: a byte is written once by the flush and once for each level it goes down, `1 + L`. Leveled
+ *   compaction pays up to `ratio` for each level.
+ * - Reads: up to `T - 1` runs in each level, `(T - 1) x L` in all; filters spare a point read most of their blocks, a range has to
+ *   look into all of them.
+ * - Space: old versions stay until the runs meet, and each of the last level's `T - 1` runs may hold the same keys, so up to `T` times the
+ *   live data, and as much again for the moment in which the last level is merged.
  *
  * Why by level and not by comparing sizes: runs of one level are of about one size by construction, merging neighbours
  * in age is always legal, and a level's number says how often its bytes were written.
  *
- * Source: Cassandra's SizeTieredCompactionStrategy (`min_threshold`, `max_threshold`), RocksDB wiki "Universal Compaction",
- * Dayan, Athanassoulis and Idreos, "Monkey" (2017), section 2 on tiering.
+ * The *last level* has no next one, so its runs are merged within it, and there sizes do differ. Merging the giant of many terabytes with every
+ * few small runs that arrive would cost its size each time. So only neighbours in age are merged of which none is larger than all
+ * the others together: then every byte comes into a run at least twice as large as the one it was in, and is
+ * rewritten there at most `log2(N / run)` times. What is left in the end are runs each of which is larger than any
+ * `T - 1` newer neighbours together: sizes that grow geometrically, so no more than some `T x log2(N / run)` runs.
+ *
+ * Source: Cassandra's SizeTieredCompactionStrategy (`min_threshold`, `max_threshold`, buckets of similar size), RocksDB wiki
+ * "Universal Compaction", Dayan, Athanassoulis and Idreos, "Monkey" (SIGMOD 2017), section 2 on tiering.
  *
  * @module
  */
 
 import type { CompactionChoice } from "../core/mod.ts";
-import type { Levels, SegmentShape } from "./levels.ts";
-import { runsOf } from "./levels.ts";
+import type { LevelParts } from "./levels.ts";
+import { placedOf } from "./levels.ts";
 import type { BuiltInStrategy, LevelOptions } from "./strategy.ts";
-import { builtIn, checkOption } from "./strategy.ts";
+import { builtIn, checkOption, lastLevel } from "./strategy.ts";
+import type { TierRun } from "./tiers.ts";
+import { areQuiet, bytesOfRuns, fullBytes, oneRunOf, TIER_TARGET_BYTES, tierRuns } from "./tiers.ts";
 
 /** How {@linkcode sizeTiered} may be set. */
 export interface SizeTieredOptions {
@@ -39,7 +51,6 @@ export interface SizeTieredOptions {
 
 const MIN_THRESHOLD = 4;
 const MAX_THRESHOLD = 32;
-const TARGET_BYTES = 64 * 1024 * 1024;
 
 /**
  * Returns size-tiered compaction: the least rewriting, at the price of more runs to read and more space.
@@ -64,40 +75,61 @@ export function sizeTiered(options: SizeTieredOptions = {}): BuiltInStrategy {
   return builtIn({
     name: "sizeTiered",
     options: Object.freeze({ minThreshold, maxThreshold }),
-    choose: (levels, given) => choose(levels, given, minThreshold, maxThreshold),
+    level0Threshold: minThreshold,
+    choose: (levels, given) => choose(placedOf(levels), given, minThreshold, maxThreshold),
+    debt: (levels, given) => debt(placedOf(levels), given, minThreshold, maxThreshold),
   });
 }
 
 function choose(
-  levels: Levels,
+  parts: LevelParts,
   options: LevelOptions,
   minThreshold: number,
   maxThreshold: number,
 ): CompactionChoice {
-  const deepest = levels.levels.findLastIndex((segments) => segments.length > 0);
-  const last = Math.max(options.levelCount - 1, deepest);
-  for (const [level, segments] of levels.levels.entries()) {
-    const runs = runsOf(segments);
-    if (runs.length < minThreshold) continue;
-    const oldest = oldestFree(runs, maxThreshold);
-    if (oldest.length < minThreshold) continue;
-    return {
-      kind: "merge",
-      segments: oldest.flat().map((segment) => segment.id),
-      destLevel: Math.min(level + 1, last),
-      targetSize: TARGET_BYTES,
-      reason: `level ${level} has ${runs.length} runs, threshold ${minThreshold}`,
-    };
+  const last = lastLevel(parts, options);
+  for (let level = 0; level < last; level++) {
+    const runs = tierRuns(parts, level);
+    if (runs.length < minThreshold || !areQuiet(parts, level - 1, level + 1)) continue;
+    const reason = `level ${level} has ${runs.length} runs, threshold ${minThreshold}`;
+    return oneRunOf(runs.slice(-maxThreshold), level + 1, TIER_TARGET_BYTES, reason);
   }
-  return { kind: "none" };
+  const alike = areQuiet(parts, last - 1, last)
+    ? alikeIn(tierRuns(parts, last), minThreshold, maxThreshold)
+    : [];
+  if (alike.length === 0) return { kind: "none" };
+  const reason = `the last level has ${alike.length} runs of similar size, threshold ${minThreshold}`;
+  return oneRunOf(alike, last, TIER_TARGET_BYTES, reason);
 }
 
-/** Returns the oldest runs, up to the first that is busy: only neighbours in age may be merged. */
-function oldestFree(
-  runs: readonly (readonly SegmentShape[])[],
-  most: number,
-): readonly (readonly SegmentShape[])[] {
-  let from = runs.length;
-  while (from > 0 && runs.length - from < most && !runs[from - 1]!.some((segment) => segment.busy)) from -= 1;
-  return runs.slice(from);
+/** Returns the bytes that are to be rewritten for sure: of full levels, and of what is alike in the last one. */
+function debt(parts: LevelParts, options: LevelOptions, minThreshold: number, maxThreshold: number): number {
+  const last = lastLevel(parts, options);
+  const alike = alikeIn(tierRuns(parts, last), minThreshold, maxThreshold);
+  return fullBytes(parts, last, minThreshold) + bytesOfRuns(alike);
+}
+
+/**
+ * Returns neighbours in age of which none is larger than all others together, those with the fewest bytes; none if there are none.
+ *
+ * Cost: O(runs x maxThreshold).
+ */
+function alikeIn(
+  runs: readonly TierRun[],
+  minThreshold: number,
+  maxThreshold: number,
+): readonly TierRun[] {
+  let [bestFrom, bestEnd, bestBytes] = [0, 0, Infinity];
+  for (let end = runs.length; end >= minThreshold; end--) {
+    let [bytes, largest] = [0, 0];
+    for (let from = end - 1; from >= Math.max(0, end - maxThreshold); from--) {
+      bytes += runs[from]!.bytes;
+      largest = Math.max(largest, runs[from]!.bytes);
+      if (bytes >= bestBytes) break;
+      if (end - from >= minThreshold && largest <= bytes - largest) {
+        [bestFrom, bestEnd, bestBytes] = [from, end, bytes];
+      }
+    }
+  }
+  return runs.slice(bestFrom, bestEnd);
 }

@@ -9,6 +9,7 @@
 
 import type { StoredStrategy } from "../core/mod.ts";
 import { fifo } from "./fifo.ts";
+import { lazyLeveled } from "./lazy_leveled.ts";
 import { leveled } from "./leveled.ts";
 import { sizeTiered } from "./size_tiered.ts";
 import type { CompactionStrategy } from "./strategy.ts";
@@ -17,6 +18,7 @@ type Maker = (options: Record<string, number>) => CompactionStrategy;
 
 const BY_NAME: ReadonlyMap<string, Maker> = new Map<string, Maker>([
   ["leveled", leveled],
+  ["lazyLeveled", lazyLeveled],
   ["sizeTiered", sizeTiered],
   ["fifo", ({ limit = 0, ttl }) => fifo({ limit, ttl })],
 ]);

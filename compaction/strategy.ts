@@ -8,7 +8,7 @@
  */
 
 import type { CompactionChoice, StoredStrategy } from "../core/mod.ts";
-import type { Levels } from "./levels.ts";
+import type { LevelParts, Levels } from "./levels.ts";
 
 /** What a strategy is told beside the shape. */
 export interface LevelOptions {
@@ -26,14 +26,28 @@ export interface LevelOptions {
 export interface CompactionStrategy {
   /** Its name, which is stored with the tree. */
   readonly name: string;
+  /**
+   * How many runs of level 0 are normal for it; 4 if it does not say.
+   *
+   * The tree slows writers down when level 0 has more than twice as many, and stops them at three times as many while a
+   * compaction is under way.
+   */
+  readonly level0Threshold?: number;
   /** Returns what should be done next. Pure. */
   choose(levels: Levels, options: LevelOptions): CompactionChoice;
+  /** Returns how many bytes it would rewrite or push down at least before it is content; 0 if it does not say. Pure. */
+  debt?(levels: Levels, options: LevelOptions): number;
 }
+
+/** How many runs of level 0 are normal for a strategy that does not say. */
+export const LEVEL0_THRESHOLD = 4;
 
 /** A strategy of this module: its options can be stored, and it can be made again from them. */
 export interface BuiltInStrategy extends CompactionStrategy {
   /** The options it was made with. */
   readonly options: Readonly<Record<string, number>>;
+  /** How many runs of level 0 are normal for it. */
+  readonly level0Threshold: number;
 }
 
 const MADE_HERE: WeakSet<CompactionStrategy> = new WeakSet();
@@ -57,4 +71,9 @@ export function checkOption(name: string, value: unknown, least: number): void {
   if (!Number.isSafeInteger(value) || value < least) {
     throw new RangeError(`Cannot use option ${name}: ${value} is not a whole number from ${least} on`);
   }
+}
+
+/** Returns the last level: the deepest there should be, or the deepest in use if there once were more. */
+export function lastLevel({ placed }: LevelParts, options: Pick<LevelOptions, "levelCount">): number {
+  return Math.max(options.levelCount - 1, placed.findLastIndex((segments) => segments.count > 0), 0);
 }

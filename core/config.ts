@@ -97,6 +97,24 @@ export function checkNumber(
   }
 }
 
+/** Returns which options differ, in words; none if the two are the same. */
+export function configChanges(before: StoredConfig, after: StoredConfig): readonly string[] {
+  return (Object.keys(before) as (keyof StoredConfig)[])
+    .filter((name) => !isSameOption(before[name], after[name]))
+    .map((name) => `${name} is ${optionText(after[name])} and was ${optionText(before[name])}`);
+}
+
+/** Text tells infinite numbers from each other, JSON where a name ends. */
+function isSameOption(a: StoredConfig[keyof StoredConfig], b: StoredConfig[keyof StoredConfig]): boolean {
+  return optionText(a) === optionText(b) && JSON.stringify(a) === JSON.stringify(b);
+}
+
+function optionText(option: StoredConfig[keyof StoredConfig]): string {
+  if (typeof option !== "object") return `${option}`;
+  const options = option.options.map(([name, value]) => `${name} ${value}`).join(", ");
+  return `${option.custom ? "custom " : ""}${option.name}(${options})`;
+}
+
 const COMPRESSIONS = ["none", "lz4", "zstd", "custom"] as const;
 
 /** Writes a configuration as a part of an edit. */

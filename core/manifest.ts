@@ -2,7 +2,8 @@
  * The manifest: the edits that make up the version, and `CURRENT`, which names it.
  *
  * ```text
- * manifest := file header | (record of kind 2 (edit, the first a snapshot) | record of kind 4 (mark) | record of kind 3 (closing)) *
+ * manifest := file header | record of kind 5 (history) ? | record of kind 2 (edit, a snapshot)
+ *             | (record of kind 2 (edit) | record of kind 4 (mark) | record of kind 3 (closing)) *
  * CURRENT  := "manifest-000007 " | crc32 of what stands before it, 8 hex digits | "\n"
  * ```
  *
@@ -10,6 +11,11 @@
  * has grown, at an open that found a torn tail, since a torn file is never appended to, and at an orderly close: what a
  * later misfortune cuts off the end of a closed tree's manifest is then its one edit, which is found out, or none. `CURRENT`
  * is replaced by write, sync, rename and sync of the folder, so that it always names a whole manifest.
+ *
+ * The history that stands in front has the snapshot's number and tells of the last edits up to it (`history.ts`). Nothing of it
+ * is applied: the snapshot holds what came of it. It stands in front and not behind, so that the rule for a torn tail needs no
+ * exception: where a byte of it is damaged or missing the manifest has no whole edit, and that is an error. A manifest without
+ * one is read too, its history begins with the next edit.
  *
  * A mark is written behind each edit once that is durable, and is not synced itself. Without it a flipped byte in the last edit
  * of a process that was killed would look like a torn write, and what it had flushed would be gone in silence: its
@@ -31,16 +37,18 @@ import { CorruptionError } from "./errors.ts";
 import type { FileHeader } from "./file_header.ts";
 import { decodeFileHeader } from "./file_header.ts";
 import { CURRENT_NAME, fileName, parseFileName } from "./file_names.ts";
-import type { RecordTail } from "./record.ts";
+import type { Chronicle, History } from "./history.ts";
+import { decodeHistory, historyAfter, withEncodedEdits } from "./history.ts";
+import type { RecordRef, RecordTail } from "./record.ts";
 import {
   durableOf,
   RECORD_CLOSING,
   RECORD_EDIT,
   RECORD_HEADER_BYTES,
+  RECORD_HISTORY,
   RECORD_MARK,
   scanRecords,
 } from "./record.ts";
-import type { Version } from "./version.ts";
 import { EMPTY_VERSION } from "./version.ts";
 
 /** A manifest that is being appended to. */
@@ -51,18 +59,16 @@ export interface ManifestHead {
   readonly seed: number;
   /** Its length in bytes. */
   readonly bytes: number;
-  /** The length of its first edit's record. */
-  readonly snapshotBytes: number;
+  /** The length from which on a new one takes its place. */
+  readonly bytesMax: number;
 }
 
-/** A manifest as it was found. */
-export interface ManifestScan {
+/** A manifest as it was found: the version after all of its edits with its history, and what is known of the file. */
+export interface ManifestScan extends Chronicle {
   /** Its header. */
   readonly header: FileHeader;
   /** Its edits, in order. */
   readonly edits: readonly Edit[];
-  /** The version after all of them. */
-  readonly version: Version;
   /** Whether a closing record is its last. */
   readonly closed: boolean;
   /** Whether a record behind the last edit says that it is durable: whoever was to sync it may have been killed before. */
@@ -86,7 +92,9 @@ export function scanManifest(file: Uint8Array, id: number): ManifestScan {
   const edits: Edit[] = [];
   let version = EMPTY_VERSION;
   let number: number | undefined;
-  for (const record of records) {
+  const past = records[0]?.kind === RECORD_HISTORY ? records[0] : undefined;
+  const folded: RecordRef[] = [];
+  for (const record of past === undefined ? records : records.slice(1)) {
     const damaged = (why: string): CorruptionError =>
       new CorruptionError(`Cannot read "${name}": ${why}`, {
         file: name,
@@ -99,10 +107,16 @@ export function scanManifest(file: Uint8Array, id: number): ManifestScan {
     if (record.kind !== RECORD_EDIT) throw damaged("a record has no place in a manifest");
     if (number !== undefined && record.number !== number + 1) throw damaged("an edit is missing");
     const edit = decodeEdit(file, record.start, record.end);
-    if (number === undefined) version = { ...EMPTY_VERSION, editNumber: record.number - 1 };
+    if (number === undefined) {
+      if (past !== undefined && past.number !== record.number) {
+        throw damaged("its history has another number");
+      }
+      version = { ...EMPTY_VERSION, editNumber: record.number - 1 };
+    }
     version = applyEdit(version, edit);
     number = record.number;
     edits.push(edit);
+    folded.push(record);
   }
   if (edits.length === 0) {
     throw new CorruptionError(`Cannot read "${name}": it has no whole edit`, { file: name, offset: 0 });
@@ -120,11 +134,20 @@ export function scanManifest(file: Uint8Array, id: number): ManifestScan {
     header,
     edits,
     version,
+    history: historyOf(file, past, folded),
     closed: tail === undefined && records.at(-1)!.kind === RECORD_CLOSING,
     marked: records.at(-1)!.kind !== RECORD_EDIT,
     tail,
     durable: Math.max(durableOf(records), durableOf(behind), version.flushedSeqno),
   };
+}
+
+/** Returns the history of the version after some edits: what stands in front of the first, and those behind it. */
+function historyOf(file: Uint8Array, past: RecordRef | undefined, edits: readonly RecordRef[]): History {
+  const before = past === undefined
+    ? historyAfter(edits[0]!.number)
+    : decodeHistory(file, past.start, past.end, past.number);
+  return withEncodedEdits(before, edits.slice(1).map((edit) => file.slice(edit.start, edit.end)));
 }
 
 /** Returns the content of `CURRENT` that names a manifest. */

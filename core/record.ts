@@ -39,12 +39,16 @@ export const RECORD_CLOSING = 3;
 /** A record without a payload that says: the edit of this number is durable. */
 export const RECORD_MARK = 4;
 
+/** A record that holds the history of the version that the next record makes. */
+export const RECORD_HISTORY = 5;
+
 /** What a record holds. */
 export type RecordKind =
   | typeof RECORD_BATCH
   | typeof RECORD_EDIT
   | typeof RECORD_CLOSING
-  | typeof RECORD_MARK;
+  | typeof RECORD_MARK
+  | typeof RECORD_HISTORY;
 
 /** What a record's header says, and where its payload stands. */
 export interface RecordRef {
@@ -178,7 +182,7 @@ function readU56(file: Uint8Array, at: number): number {
 }
 
 function isRecordKind(kind: number): kind is RecordKind {
-  return kind >= RECORD_BATCH && kind <= RECORD_MARK;
+  return kind >= RECORD_BATCH && kind <= RECORD_HISTORY;
 }
 
 /** Searches for whole records behind a damaged place, at any byte. */

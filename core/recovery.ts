@@ -19,9 +19,12 @@
  * @module
  */
 
+import type { StoredConfig } from "./config.ts";
+import { configChanges } from "./config.ts";
 import type { Edit } from "./edit.ts";
 import { CorruptionError, JournalRecoveryError, UnsupportedFormatError } from "./errors.ts";
 import { fileName, lostJournalName, parseFileName } from "./file_names.ts";
+import type { Chronicle } from "./history.ts";
 import type { JournalScan } from "./journal.ts";
 import { journalBatch } from "./journal.ts";
 import type { ManifestScan } from "./manifest.ts";
@@ -45,10 +48,8 @@ export interface Dropped {
   readonly reason: string;
 }
 
-/** What recovery found and decided. */
-export interface RecoveryPlan {
-  /** Which segments make up the tree. */
-  readonly version: Version;
+/** What recovery found and decided: which segments make up the tree, how they came about, and what else there is. */
+export interface RecoveryPlan extends Chronicle {
   /** The memtables of the journals, newest first. */
   readonly sealed: readonly Memtable[];
   /** The journals that count from now on, oldest first. */
@@ -123,7 +124,7 @@ function missing(file: string): CorruptionError {
  */
 export function planRecovery(input: RecoveryInput): RecoveryPlan {
   const { manifest, journals, names, mode } = input;
-  const { version } = manifest;
+  const { version, history } = manifest;
   const { fence } = version;
   const segments = new Set(idsOf("segment", names));
   for (const { id } of versionSegments(version)) {
@@ -148,6 +149,7 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
     );
   return {
     version,
+    history,
     sealed: replay.sealed,
     journals: replay.journals,
     lastSeqno: Math.max(replay.lastSeqno, version.flushedSeqno),
@@ -342,29 +344,47 @@ function notesOf(
   return notes;
 }
 
-/** Returns the edit that makes what a plan decided survive. */
-export function recoveredEdit(plan: RecoveryPlan, time: number): Edit {
-  return fenceEdit("recovered", plan.version, plan.journals, plan.lastSeqno, plan.nextId, time);
+/** Returns the edit that makes what a plan decided survive, and what the stored options have become. */
+export function recoveredEdit(
+  plan: RecoveryPlan,
+  time: number,
+  config: StoredConfig = plan.version.config,
+): Edit {
+  const { version } = plan;
+  const changes = configChanges(version.config, config);
+  const cause = plan.isNew || changes.length === 0 ? "recovered" : "configured";
+  const edit = fenceEdit(cause, version, plan.journals, plan.lastSeqno, plan.nextId, time);
+  const dropped = plan.dropped === undefined
+    ? []
+    : [`${plan.dropped.bytes} bytes dropped: ${plan.dropped.reason}`];
+  const found = cause === "recovered" ? [edit.reason, ...dropped] : [];
+  const stored = changes.length === 0 ? undefined : { stored: config, hashSeed: version.hashSeed };
+  return { ...edit, reason: [...found, ...plan.notes, ...changes].join("; "), config: stored };
 }
 
 /** Returns an edit that changes nothing but what counts of the journals. */
 export function fenceEdit(
-  cause: "recovered" | "closed",
+  cause: "recovered" | "configured" | "closed",
   version: Version,
   journals: readonly JournalRef[],
   lastSeqno: number,
   nextId: number,
   time: number,
 ): Edit {
+  const { flushedSeqno } = version;
+  const refs = uniteRefs(journals);
+  const reason = refs.length === 0
+    ? "all batches are in segments"
+    : `batches ${flushedSeqno + 1} to ${lastSeqno} are in journals ${refs.map(({ id }) => id).join(", ")}`;
   return {
     cause,
-    reason: "",
+    reason,
     time,
     nextId,
-    flushedSeqno: version.flushedSeqno,
+    flushedSeqno,
     removed: [],
     added: [],
     config: undefined,
-    fence: { journals: uniteRefs(journals), nextId, lastSeqno },
+    fence: { journals: refs, nextId, lastSeqno },
   };
 }

@@ -6,8 +6,8 @@
  * Invariants:
  * - One flush at a time, oldest memtable first; one edit at a time, made from the version that it will change.
  * - A choice of the strategy is begun only if it is legal (`choice.ts`) and touches nothing that is under way.
- * - What failed is not begun again before a pause is over; each pause is twice as long as the one before. A failed
- *   compaction keeps no flush from being begun, nor the other way round.
+ * - After a failure nothing is begun before the pause is over; each pause is twice as long as the one before. A failed
+ *   compaction keeps no flush from being begun.
  *
  * @module
  */
@@ -45,9 +45,10 @@ export function schedule(
   const { failure } = next;
   const paused = failure !== undefined && failure.retryAt > now ? failure.work : undefined;
   if (paused !== "flush") next = startFlush(next, start, options, now);
-  if (paused !== "compaction") next = startCompaction(next, start, options, now);
+  if (paused === undefined || paused === "strategy") next = startCompaction(next, start, options, now);
   const change = next.committing[0];
-  if (change !== undefined && paused !== workOf(change)) next = startCommit(next, start, now);
+  const isFlush = change !== undefined && workOf(change) === "flush";
+  if (paused !== "flush" && (paused !== "compaction" || isFlush)) next = startCommit(next, start, now);
   return { state: next, persist, start };
 }
 
@@ -75,10 +76,18 @@ function startFlush(state: TreeState, start: StartEffect[], options: StepOptions
     encoding,
     origin: { seqnoMin: memtable.firstSeqno, seqnoMax: memtable.lastSeqno, writtenAt: now },
     older: memtable.clears ? [] : state.version.runs,
-    reason: `${memtable.bytes} bytes of journal`,
+    reason: flushReason(state, memtable, options),
     memtable,
   };
   return withTask(state, task, start);
+}
+
+/** Says why a memtable was sealed. */
+function flushReason(state: TreeState, memtable: Memtable, options: StepOptions): string {
+  const { bytes, lastSeqno, clears } = memtable;
+  const isFull = bytes >= options.maxMemtableSize;
+  const why = lastSeqno <= state.recoveredSeqno ? "recovered" : isFull ? "full" : "asked for";
+  return `${why}: ${bytes} bytes of journal${clears ? ", which clears what is older" : ""}`;
 }
 
 /** Returns how a level's blocks are made; throws what a compression of the user's own throws. */

@@ -17,6 +17,20 @@ import type { Memtable } from "./memtable.ts";
 import type { SegmentOrigin } from "./segment.ts";
 import type { Run, SegmentId } from "./version.ts";
 
+/** Keys from one to another, both included. */
+export interface KeyRange {
+  /** The smallest key. */
+  readonly minKey: string;
+  /** The greatest key. */
+  readonly maxKey: string;
+}
+
+/** What a task asks of a run that is older than its inputs: which ranges of keys it covers. */
+export interface OlderRun {
+  /** The ranges, sorted and disjoint. */
+  readonly segments: readonly KeyRange[];
+}
+
 /** How the outputs of a task are encoded. */
 export interface TaskEncoding {
   /** Target bytes of a data block. */
@@ -48,7 +62,7 @@ export interface TaskBase {
   /** What the outputs inherit. */
   readonly origin: SegmentOrigin;
   /** Runs older than the inputs: a tombstone that none of them covers goes. */
-  readonly older: readonly Run[];
+  readonly older: readonly OlderRun[];
   /** Why it is done, in words. */
   readonly reason: string;
 }

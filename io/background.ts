@@ -1,55 +1,135 @@
 /**
  * Background work: who runs a task, and where.
  *
- * A task is a complete value (`core/task.ts`), so whoever runs it needs only the storage. It has readers of its own, which
- * neither fill the cache nor count among the reads of the user.
+ * One port, two implementations, the same pure functions and so the same results:
+ * - `inline` (here) runs it in the calling thread, at once: deterministic, and the one way for any storage but files;
+ * - `worker` (`worker_background.ts`) runs it in threads beside it.
  *
- * `inline` runs it in the calling thread, at once: deterministic, and the one way for any storage but files.
+ * How a task has ended is a value, also a failure: it comes back as a command and never throws out of what began it.
  *
  * @module
  */
 
-import { rewrite } from "../compaction/mod.ts";
-import type { Codecs, SegmentMeta, Task } from "../core/mod.ts";
-import { BlockCache } from "./block_cache.ts";
-import { SegmentReaders } from "./segment_reader.ts";
-import { SegmentWriter } from "./segment_writer.ts";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { SegmentMeta, Task } from "../core/mod.ts";
+import { CODECS } from "./codecs.ts";
+import { FileStorage } from "./file_storage.ts";
 import type { Storage } from "./storage.ts";
+import { runTask, TaskCancelled } from "./task_run.ts";
 
-/** What a task wrote. */
-export interface TaskResult {
-  /** The segments. */
-  readonly outputs: readonly SegmentMeta[];
-  /** Their bytes. */
-  readonly bytes: number;
+/** How a task has ended. */
+export type TaskOutcome =
+  & { /** The task. */ readonly task: Task }
+  & (
+    | { readonly kind: "finished"; readonly outputs: readonly SegmentMeta[]; readonly bytes: number }
+    | { readonly kind: "failed"; readonly error: unknown }
+    | { readonly kind: "cancelled" }
+  );
+
+/** Where background work runs. */
+export type BackgroundMode = "worker" | "inline";
+
+/** Runs tasks. */
+export interface Background {
+  /** Where. */
+  readonly mode: BackgroundMode;
+  /** Why there, in words. */
+  readonly reason: string;
+  /** Threads it has now. */
+  readonly threads: number;
+  /** Whether a task may have ended that {@linkcode ended} has not told yet. Cost: next to nothing, for it is asked at each write. */
+  readonly hasNews: boolean;
+  /** Begins a task; returns how it has ended if it has. */
+  begin(task: Task): TaskOutcome | undefined;
+  /** Returns how tasks have ended since this was asked last. */
+  ended(): readonly TaskOutcome[];
+  /** Holds the calling thread until a task may have ended, at most so long; what nobody has begun it runs itself. */
+  hold(milliseconds: number): void;
+  /** Ends a task early; it will have ended as `cancelled`, or as it did if it was faster. */
+  cancel(task: Task): void;
+  /** Returns how many bytes of its inputs a task has read. */
+  progressOf(task: Task): number;
+  /** Ends what is left. Requires: nobody waits for a task any more. */
+  close(): void;
 }
 
-/** Tasks read each block once: keeping any would only push out what readers want. */
-const NO_CACHE = new BlockCache({ capacity: 0 });
+/** Runs tasks in the calling thread. */
+export class InlineBackground implements Background {
+  readonly mode = "inline";
+  readonly reason: string;
+  readonly threads = 0;
+  readonly hasNews = false;
+  readonly #storage: Storage;
+  readonly #listener: () => void;
+  #running: Task | undefined;
+  #read = 0;
+  #isCancelled = false;
 
-/** A task reads its inputs front to back, one file for each run at a time. */
-const OPEN_FILES_MAX = 64;
+  /** Runs tasks on `storage`; `listener` is called as they get on, and may cancel them. */
+  constructor(storage: Storage, reason: string, listener: () => void = () => {}) {
+    this.#storage = storage;
+    this.reason = reason;
+    this.#listener = listener;
+  }
 
-/** Inputs are read this many bytes at a time: 64 blocks for one call and one buffer. */
-const WINDOW_BYTES = 256 * 1024;
+  begin(task: Task): TaskOutcome {
+    this.#running = task;
+    this.#read = 0;
+    this.#isCancelled = false;
+    try {
+      const watch = {
+        read: (bytes: number) => this.#goOn(bytes),
+        wrote: () => {},
+        syncing: () => {},
+      };
+      return { kind: "finished", task, ...runTask(task, this.#storage, CODECS, watch) };
+    } catch (error) {
+      return error instanceof TaskCancelled ? { kind: "cancelled", task } : { kind: "failed", task, error };
+    } finally {
+      this.#running = undefined;
+    }
+  }
 
-/**
- * Runs a task in the calling thread, with file handles of its own.
- *
- * @returns Its outputs, which survive power loss.
- * @throws What reading or writing threw; what was begun is removed.
- */
-export function runInline(task: Task, storage: Storage, codecs: Codecs): TaskResult {
-  const writer = new SegmentWriter(storage);
-  const readers = new SegmentReaders(storage, NO_CACHE, codecs, OPEN_FILES_MAX, WINDOW_BYTES);
+  #goOn(bytes: number): void {
+    this.#read += bytes;
+    this.#listener();
+    if (this.#isCancelled) throw new TaskCancelled("Cannot go on: the task was cancelled");
+  }
+
+  ended(): readonly TaskOutcome[] {
+    return [];
+  }
+
+  hold(): void {}
+
+  cancel(task: Task): void {
+    if (this.#running === task) this.#isCancelled = true;
+  }
+
+  progressOf(task: Task): number {
+    return this.#running === task ? this.#read : 0;
+  }
+
+  close(): void {}
+}
+
+/** The file that a Worker runs. */
+export const WORKER_URL: URL = new URL("./worker.ts", import.meta.url);
+
+/** Returns what keeps background work of a storage from running in a Worker, or `undefined` if nothing is known to. */
+export function workerObstacle(storage: Storage, url: URL = WORKER_URL): string | undefined {
+  if (!(storage instanceof FileStorage)) return "only files can have a worker";
+  if (typeof Worker === "undefined") return "this runtime has no Worker";
+  if (url.protocol !== "file:") return undefined;
+  const path = fileURLToPath(url);
+  const folder = dirname(dirname(path));
+  if (Deno.permissions.querySync({ name: "read", path: folder }).state !== "granted") {
+    return "a worker needs read access to the module's own folder";
+  }
   try {
-    const outputs = rewrite(task, readers, codecs[task.encoding.compression], writer);
-    writer.finish();
-    return { outputs, bytes: writer.bytes };
-  } catch (error) {
-    writer.abandon();
-    throw error;
-  } finally {
-    readers.close();
+    return Deno.statSync(path).isFile ? undefined : "the worker's file is not there";
+  } catch {
+    return "the worker's file is not there: was the module bundled?";
   }
 }

@@ -11,6 +11,7 @@ import type { CompactionStrategy } from "../compaction/mod.ts";
 import { leveled, storedStrategy, strategyFrom } from "../compaction/mod.ts";
 import type { CompressionName, RecoveryMode, StoredConfig } from "../core/mod.ts";
 import { checkNumber, checkStoredConfig } from "../core/mod.ts";
+import { workerObstacle } from "./background.ts";
 import { BlockCache } from "./block_cache.ts";
 import type { Storage } from "./storage.ts";
 
@@ -42,7 +43,7 @@ export interface Config {
   readonly durability?: Durability;
   /** Milliseconds between background syncs of the journal while there is something to sync; 1000, `null` for never. */
   readonly fsyncInterval?: number | null;
-  /** Where flushes and compactions run. */
+  /** Where flushes and compactions run; in a Worker, where one can be had. */
   readonly background?: "worker" | "inline";
   /** How many segment files are held open at once; 256. */
   readonly maxOpenFiles?: number;
@@ -95,7 +96,9 @@ export function handleConfig(config: Config, storage: Storage): HandleConfig {
     blockCache: config.blockCache ?? new BlockCache({ capacity: CACHE_BYTES }),
     durability: config.durability ?? "os",
     fsyncInterval: config.fsyncInterval === undefined ? FSYNC_INTERVAL_MS : config.fsyncInterval,
-    background: "inline",
+    background: workerObstacle(storage) === undefined && !config.readOnly
+      ? config.background ?? "worker"
+      : "inline",
     maxOpenFiles: config.maxOpenFiles ?? OPEN_FILES_MAX,
     recoveryMode: config.recoveryMode ?? "tolerate-tail",
     readOnly: config.readOnly ?? false,

@@ -7,8 +7,8 @@
  * ```
  *
  * There is no `await` between reading the state, the step and the publication: a state that was computed before a wait and
- * published after it would drop the writes made in between. What is awaited (a barrier) comes back as a command that
- * is folded into the state of that moment.
+ * published after it would drop the writes made in between. What is awaited (a barrier, a task in a Worker) comes back as a
+ * command that is folded into the state of that moment.
  *
  * What it keeps beside the state: open files, readers, pins. A pin counts the readers of a version; files that the tree
  * does not name any more are removed when no pinned version names them and no read-only handle looks at the folder.
@@ -20,41 +20,42 @@
  * @module
  */
 
-import type { CompactionChoice, PersistEffect, StartEffect, StepOptions, TreeState } from "../core/mod.ts";
-import type { Batch, Command, Memtable, SegmentMeta, Task, Version } from "../core/mod.ts";
+import type { PersistEffect, StartEffect, StepOptions, TreeState } from "../core/mod.ts";
+import type { Batch, Command, Interval, Pressure, SegmentMeta, Version } from "../core/mod.ts";
 import {
-  applyEdit,
   ClosedError,
   fenceEdit,
   PoisonedError,
   pressureOf,
   ReadOnlyError,
   step,
+  taskInputs,
   userBytesOf,
   versionSegments,
+  withEdit,
 } from "../core/mod.ts";
-import { runInline } from "./background.ts";
+import type { Stalls } from "./backpressure.ts";
+import { Backpressure } from "./backpressure.ts";
 import { BarrierError } from "./barrier.ts";
 import { CODECS } from "./codecs.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { JournalWriter } from "./journal_writer.ts";
 import type { BarrierHost } from "./durability.ts";
 import { Durability } from "./durability.ts";
+import { freeFlushed } from "./flushed_memory.ts";
 import type { ManifestWriter } from "./manifest_writer.ts";
 import { Removals } from "./removals.ts";
 import { SegmentReaders } from "./segment_reader.ts";
 import type { Storage, StorageLock } from "./storage.ts";
+import type { TaskHost } from "./tasks.ts";
+import { Tasks } from "./tasks.ts";
+import { Ticks } from "./ticks.ts";
+import { Waiting } from "./waiting.ts";
 
 /** What the engine counts. */
 export interface EngineCounts {
   /** Bytes of keys and values that the user wrote. */
   userBytes: number;
-  /** Bytes of segments written. */
-  segmentBytes: number;
-  /** Tasks that were run. */
-  flushes: number;
-  /** Merges that were run. */
-  merges: number;
   /** Moves without rewriting. */
   moves: number;
   /** Snapshots and ranges that were garbage before they were closed. */
@@ -81,29 +82,26 @@ export interface EngineParts {
   readonly clock: () => number;
 }
 
-/** The strategy is asked again after this time at the latest, since it may go by the age of segments. */
-const TICK_MS = 60_000;
-
 /** Runs the step function and does what it says. */
 export class Engine {
   readonly folder: string;
-  readonly config: ResolvedConfig;
   readonly readers: SegmentReaders;
+  readonly tasks: Tasks;
   readonly counts: EngineCounts = {
     userBytes: 0,
-    segmentBytes: 0,
-    flushes: 0,
-    merges: 0,
     moves: 0,
     leaks: 0,
   };
-  /** What steps follow. */
-  readonly options: StepOptions;
-  readonly #parts: Omit<EngineParts, "state">;
+  readonly #parts: Omit<EngineParts, "state" | "options">;
   readonly #storage: Storage;
   readonly #journals: JournalWriter;
   readonly #removals: Removals;
   readonly #durability: Durability;
+  readonly #backpressure: Backpressure;
+  readonly #ticks: Ticks;
+  readonly #waiting = new Waiting();
+  #config: ResolvedConfig;
+  #options: StepOptions;
   #state: TreeState;
   #queue: StartEffect[] = [];
   #running = false;
@@ -112,36 +110,51 @@ export class Engine {
   readonly #openedSeqno: number;
   /** The buffer of the batch that was committed last, which its builder may go on with. */
   #writing: ArrayBufferLike | undefined;
-  #tickTimer: ReturnType<typeof setTimeout> | undefined;
-  #tickedAt: number;
+  #compactions = 0;
   #closing: Promise<void> | undefined;
   #closed = false;
 
   /** Takes over what was opened. */
-  constructor(parts: EngineParts) {
-    const { state, ...rest } = parts;
-    this.#parts = rest;
+  constructor({ state, options, ...parts }: EngineParts) {
+    const { config, clock, folder } = parts;
+    this.#parts = parts;
     this.#openedSeqno = state.seqno;
-    this.folder = parts.folder;
-    this.options = parts.options;
-    this.config = parts.config;
-    this.#storage = parts.config.storage;
+    this.folder = folder;
+    this.#config = config;
+    this.#options = { ...options, compacting: false };
+    this.#storage = config.storage;
     this.#state = state;
-    this.#journals = new JournalWriter(this.#storage, parts.config.durability === "buffered");
-    this.readers = new SegmentReaders(
-      this.#storage,
-      parts.config.blockCache,
-      CODECS,
-      parts.config.maxOpenFiles,
-    );
-    this.#tickedAt = parts.clock();
+    this.#journals = new JournalWriter(this.#storage, config.durability === "buffered");
+    this.readers = new SegmentReaders(this.#storage, config.blockCache, CODECS, config.maxOpenFiles);
     this.#removals = new Removals(this.#storage, {
       segment: (id) => this.readers.forget(id),
       journal: (id) => this.#journals.forget(id),
+      inUse: () => this.#state.inFlight.flatMap(taskInputs),
     });
-    const { durability, fsyncInterval } = parts.config;
-    const interval = durability === "sync" ? null : fsyncInterval;
-    this.#durability = new Durability(this.#barrierHost(), this.#journals, interval, parts.clock);
+    const interval = config.durability === "sync" ? null : config.fsyncInterval;
+    this.#durability = new Durability(this.#barrierHost(), this.#journals, interval, clock);
+    this.tasks = new Tasks(this.#taskHost(), config, clock);
+    this.#ticks = new Ticks(
+      { failure: () => this.#state.failure, tick: (ask, now) => this.#tick(ask, now) },
+      clock,
+    );
+    this.#backpressure = new Backpressure({
+      pressure: () => this.pressure(),
+      retry: () => this.retry(),
+      workOn: (milliseconds) => this.tasks.workOn(milliseconds),
+      stuck: () => this.#state.failure?.error ?? this.#poisonedError(),
+    });
+  }
+
+  #taskHost(): TaskHost {
+    return {
+      currentState: () => this.#state,
+      taskEnded: (command) => {
+        if (!this.#closed) this.#dispatch(command);
+      },
+      drainJournals: () => this.#journals.drain(),
+      poisonIfBarrier: (error) => this.#poisonIfBarrier(error),
+    };
   }
 
   #barrierHost(): BarrierHost {
@@ -158,6 +171,25 @@ export class Engine {
     return this.#state;
   }
 
+  /** All options. */
+  get config(): ResolvedConfig {
+    const { mode } = this.tasks.background;
+    if (this.#config.background === "worker" && mode === "inline" && this.#options.compacting) {
+      this.#config = Object.freeze({ ...this.#config, background: mode });
+    }
+    return this.#config;
+  }
+
+  /** How often and how long writers were held. */
+  get stalls(): Stalls {
+    return this.#backpressure.stalls;
+  }
+
+  /** How hard writers are pressed. */
+  pressure(): Pressure {
+    return pressureOf(this.state, this.#options);
+  }
+
   /** Throws if it was closed. */
   checkOpen(): void {
     if (this.#closed) throw new ClosedError(`Cannot use the tree "${this.folder}": it is closed`);
@@ -166,6 +198,11 @@ export class Engine {
   /** Whether it was closed. */
   get isClosed(): boolean {
     return this.#closed;
+  }
+
+  /** Whether background work has failed and not succeeded since, or the tree is poisoned. */
+  get hasFailed(): boolean {
+    return this.#state.failure !== undefined || this.#state.poisoned !== undefined;
   }
 
   /** Bytes written to journals and manifests. */
@@ -182,7 +219,7 @@ export class Engine {
     if (this.#closed || this.#closing !== undefined) {
       throw new ClosedError(`Cannot write to the tree "${this.folder}": it is closed`);
     }
-    if (this.config.readOnly) {
+    if (this.#config.readOnly) {
       throw new ReadOnlyError(`Cannot write to the tree "${this.folder}": it is read-only`);
     }
     if (this.#inCallback) {
@@ -219,20 +256,21 @@ export class Engine {
   commit(batch: Batch, pop?: "first" | "last"): void {
     const now = this.#parts.clock();
     this.#writing = batch.bytes.buffer;
-    if (Math.abs(now - this.#tickedAt) >= TICK_MS || this.#isRetryDue(now)) this.#tickNow(now);
-    if (this.#state.sealed.length > 0) this.#relieve(now);
+    if (this.tasks.background.hasNews) this.tasks.drain();
+    this.#ticks.keep(now);
+    if (this.#state.sealed.length + this.#state.inFlight.length > 0) {
+      this.#backpressure.pass(batch.end - batch.start);
+      if (this.#state.poisoned !== undefined) throw this.#poisonedError();
+    }
     if (this.#state.journal === undefined) this.#dispatch({ kind: "open_journal" });
     this.#dispatch({ kind: "write", batch, pop, now });
     this.counts.userBytes += userBytesOf(batch);
     this.#durability.keepInterval(now);
   }
 
-  /** Throws what keeps sealed memtables from being flushed, if there are too many to go on. */
-  #relieve(now: number): void {
-    if (pressureOf(this.#state, this.options).level === "go") return;
-    this.#dispatch({ kind: "tick", force: true, ask: false, now });
-    if (pressureOf(this.#state, this.options).level === "go") return;
-    throw this.#state.failure?.error ?? this.#poisonedError();
+  /** Tries again what has failed. */
+  retry(): void {
+    this.#dispatch({ kind: "tick", force: true, ask: false, now: this.#parts.clock() });
   }
 
   /** Seals the active memtable and begins to flush all that is sealed. */
@@ -240,9 +278,24 @@ export class Engine {
     this.#dispatch({ kind: "seal", now: this.#parts.clock() });
   }
 
-  /** Does what a choice says, as if the strategy had said it. */
-  choose(choice: CompactionChoice): void {
-    this.#dispatch({ kind: "choose", choice, now: this.#parts.clock() });
+  /** Returns a number for a compaction that the user asks for. */
+  newCompactionId(): number {
+    this.#compactions += 1;
+    return this.#compactions;
+  }
+
+  /** Begins a compaction that the user asks for. Requires: none is wanted. */
+  compact(id: number, interval: Interval): void {
+    this.#dispatch({ kind: "compact", id, interval, now: this.#parts.clock() });
+  }
+
+  /** Ends a compaction that the user asked for. Requires: it is wanted. */
+  abandonCompaction(id: number): void {
+    const hasBegun = this.#state.manual!.rounds > 0;
+    const merges = this.#state.inFlight.filter((task) => task.kind === "merge");
+    this.#dispatch({ kind: "abandon_compaction", id, now: this.#parts.clock() });
+    // Before it began, what is under way is the strategy's.
+    if (hasBegun) this.tasks.cancel(merges);
   }
 
   /** Throws what background work has failed with, if it has. */
@@ -251,43 +304,32 @@ export class Engine {
     if (this.#state.failure !== undefined) throw this.#state.failure.error;
   }
 
-  /** Begins the life of a tree that was opened for writing: asks the strategy, now and then again. */
+  /** Resolves as soon as `holds`, which is asked now and after each change of the state, and when the tree is closed. */
+  until(holds: () => boolean): Promise<void> {
+    return this.#waiting.until(holds);
+  }
+
+  /** Begins the life of a tree that was opened for writing: background work goes where it belongs, and the strategy is asked. */
   begin(): void {
-    this.#tickNow(this.#parts.clock(), true);
+    const tasksMax = this.tasks.moveToWorkers();
+    this.#options = { ...this.#options, tasksMax, compacting: true };
+    if (this.tasks.background.mode === "worker") this.#ticks.askSoon();
+    else this.#ticks.tick(this.#parts.clock(), true);
   }
 
-  /** Retries what failed if its pause is over, asks the strategy if a minute is, and sees to it that this happens again. */
-  #tickNow(now: number, ask: boolean = Math.abs(now - this.#tickedAt) >= TICK_MS): void {
-    if (ask) this.#tickedAt = now;
+  #tick(ask: boolean, now: number): void {
+    if (this.#closed || this.#state.poisoned !== undefined) return;
     this.#dispatch({ kind: "tick", force: false, ask, now });
-    this.#armTick();
-  }
-
-  #isRetryDue(now: number): boolean {
-    const { failure } = this.#state;
-    return failure !== undefined && failure.work !== "strategy" && failure.retryAt <= now;
-  }
-
-  /** Arms the timer for the next tick: in a minute, or when the pause after a failure is over. */
-  #armTick(): void {
-    clearTimeout(this.#tickTimer);
-    const { failure } = this.#state;
-    const isRetried = failure !== undefined && failure.work !== "strategy";
-    const pause = isRetried ? Math.min(TICK_MS, failure.retryAt - this.#parts.clock()) : TICK_MS;
-    const timer = setTimeout(() => {
-      if (!this.#closed && this.#state.poisoned === undefined) this.#tickNow(this.#parts.clock());
-    }, Math.max(pause, 1));
-    Deno.unrefTimer(timer);
-    this.#tickTimer = timer;
   }
 
   #dispatch(command: Command): void {
-    const { state, persist, start } = this.guarded(() => step(this.#state, command, this.options));
+    const { state, persist, start } = this.guarded(() => step(this.#state, command, this.#options));
     for (const effect of persist) this.#persist(effect);
     const hasFailed = state.failure !== undefined && state.failure !== this.#state.failure;
     this.#state = state;
-    if (hasFailed && this.#closing === undefined) this.#armTick();
+    if (hasFailed && this.#closing === undefined) this.#ticks.arm();
     if (start.length > 0) this.#start(start);
+    this.#waiting.tell();
   }
 
   #persist(effect: PersistEffect): void {
@@ -308,7 +350,8 @@ export class Engine {
   /** Poisons the tree if a barrier failed; returns the error behind it. */
   #poisonIfBarrier(error: unknown): unknown {
     if (!(error instanceof BarrierError)) return error;
-    this.#state = step(this.#state, { kind: "poison", error: error.cause }, this.options).state;
+    this.#state = step(this.#state, { kind: "poison", error: error.cause }, this.#options).state;
+    this.#waiting.tell();
     return error.cause;
   }
 
@@ -327,64 +370,29 @@ export class Engine {
   }
 
   #begin(effect: StartEffect): void {
-    const now = this.#parts.clock();
     if (effect.kind === "delete_files") {
       this.#removals.add(effect.segments, effect.journals);
-      return this.#removals.run();
+      this.#removals.run();
+    } else if (effect.kind === "commit_edit") {
+      this.#commitEdit(effect);
+    } else {
+      this.tasks.begin(effect.task);
     }
-    const { sealed } = this.#state;
-    const outcome = this.#outcomeOf(effect, now);
-    if (this.#state.poisoned !== undefined) return;
-    this.#dispatch(outcome);
-    if (outcome.kind === "edit_committed") this.#freeChunks(sealed);
   }
 
-  /** Does what an effect says and returns how it ended; only the work is tried, never what follows from it. */
-  #outcomeOf(effect: Exclude<StartEffect, { kind: "delete_files" }>, now: number): Command {
+  #commitEdit({ edit, durable }: StartEffect & { kind: "commit_edit" }): void {
+    const now = this.#parts.clock();
+    const { sealed } = this.#state;
     try {
-      return effect.kind === "run_task" ? this.#runTask(effect.task, now) : this.#commitEdit(effect, now);
+      this.#journals.drain();
+      this.#parts.manifest!.commit(edit, this.#state, durable, now);
     } catch (failed) {
       const error = this.#poisonIfBarrier(failed);
-      return effect.kind === "run_task"
-        ? { kind: "task_failed", task: effect.task.id, error, now }
-        : { kind: "edit_failed", error, now };
+      return this.#dispatch({ kind: "edit_failed", error, now });
     }
-  }
-
-  #runTask(task: Task, now: number): Command {
-    const { outputs, bytes } = runInline(task, this.#storage, CODECS);
-    this.counts.segmentBytes += bytes;
-    if (task.kind === "flush") this.counts.flushes += 1;
-    else this.counts.merges += 1;
-    return { kind: "task_finished", task: task.id, outputs, now };
-  }
-
-  #commitEdit({ edit, durable }: StartEffect & { kind: "commit_edit" }, now: number): Command {
-    const { version } = this.#state;
-    this.#journals.drain();
-    this.#parts.manifest!.commit(edit, version, applyEdit(version, edit), durable, now);
     if (edit.cause === "move") this.counts.moves += 1;
-    return { kind: "edit_committed", now };
-  }
-
-  /**
-   * Gives back the memory of memtables that were flushed, unless a snapshot or a range may still read them.
-   *
-   * The garbage collector would do so too, but late: it does not see how much hangs on a memtable. 1,000,000 inserts took up to
-   * 410 MB that way.
-   */
-  #freeChunks(before: readonly Memtable[]): void {
-    const { active, sealed } = this.#state;
-    const flushed = before.filter((memtable) => !sealed.includes(memtable));
-    if (flushed.length === 0 || this.#removals.pinnedVersions > 0) return;
-    const needed = new Set([this.#writing]);
-    for (const { arena } of [active, ...sealed]) for (const buffer of arena.buffers()) needed.add(buffer);
-    for (const { arena } of flushed) {
-      for (const buffer of arena.buffers()) {
-        // A journal that was recovered may have filled several of them.
-        if (!needed.has(buffer) && buffer instanceof ArrayBuffer && !buffer.detached) buffer.transfer(0);
-      }
-    }
+    this.#dispatch({ kind: "edit_committed", now });
+    if (this.#removals.pinnedVersions === 0) freeFlushed(sealed, this.#state, this.#writing);
   }
 
   /** Keeps the files of a version until {@linkcode unpin}. */
@@ -406,7 +414,7 @@ export class Engine {
   /** Makes every write so far survive power loss; concurrent calls share one barrier. */
   async flush(): Promise<void> {
     if (this.#closed) throw new ClosedError(`Cannot flush the tree "${this.folder}": it is closed`);
-    if (this.config.readOnly) return;
+    if (this.#config.readOnly) return;
     if (this.#state.poisoned !== undefined) throw this.#poisonedError();
     await this.#durability.flush();
     if (this.#state.poisoned !== undefined) throw this.#poisonedError();
@@ -419,12 +427,14 @@ export class Engine {
   }
 
   async #close(): Promise<void> {
-    clearTimeout(this.#tickTimer);
+    this.#ticks.stop();
     try {
       await this.#durability.stop();
-      if (!this.config.readOnly) this.#finishWork();
+      if (!this.#config.readOnly) await this.#finishWork();
     } finally {
       this.#closed = true;
+      this.tasks.close();
+      this.#waiting.tellAll();
       this.#journals.close();
       this.readers.close();
       this.#parts.manifest?.close();
@@ -433,14 +443,26 @@ export class Engine {
     }
   }
 
-  #finishWork(): void {
+  async #finishWork(): Promise<void> {
+    await this.#settle();
     if (this.#state.poisoned === undefined) {
-      this.#dispatch({ kind: "tick", force: true, ask: true, now: this.#parts.clock() });
       this.#durability.passNow();
       this.#writeClosing();
       this.#removals.run();
     }
     this.throwFailure();
+  }
+
+  /** Tries again what has failed, and waits for what is under way. In a Worker no further compaction is begun. */
+  async #settle(): Promise<void> {
+    const { manual, failure } = this.#state;
+    if (manual !== undefined) this.abandonCompaction(manual.id);
+    const ask = this.tasks.background.mode === "inline";
+    const force = ask || failure?.work !== "strategy";
+    this.#options = { ...this.#options, compacting: ask || failure?.work === "compaction" };
+    this.#dispatch({ kind: "tick", force, ask, now: this.#parts.clock() });
+    this.#options = { ...this.#options, compacting: false };
+    await this.until(() => this.#state.poisoned !== undefined || this.#state.inFlight.length === 0);
   }
 
   /** Says in the journal and a new manifest that the tree was closed in order, unless nothing has changed since they say so. */
@@ -453,7 +475,7 @@ export class Engine {
     const edit = fenceEdit("closed", version, journals, seqno, nextId, now);
     try {
       if (journal !== undefined) this.#journals.closing(journal, seqno);
-      manifest!.replace(applyEdit(version, edit), "closed", seqno, now);
+      manifest!.replace(withEdit(this.#state, edit), "closed", seqno, now);
     } catch (error) {
       throw this.#poisonIfBarrier(error);
     }

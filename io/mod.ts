@@ -13,11 +13,17 @@ export type { Bounds, RangeOptions } from "./bounds.ts";
 export type { Compression, Config, Durability, ResolvedConfig } from "./config.ts";
 export type { EntryBase, OccupiedEntry, TreeEntry, VacantEntry } from "./entry.ts";
 export { FileStorage } from "./file_storage.ts";
+export type { CompactOptions, CompactProgress } from "./maintenance.ts";
 export { MemoryStorage } from "./memory_storage.ts";
+export type { ChangeCause } from "../core/mod.ts";
+export type { TreeChange, TreeHistory } from "./history.ts";
 export type { RecoveryReport } from "./open.ts";
 export { Range } from "./range.ts";
 export type { Reads } from "./reads.ts";
 export { Snapshot } from "./snapshot.ts";
+export type { BackgroundMode } from "./background.ts";
+export type { Stalls } from "./backpressure.ts";
+export type { Pressure } from "../core/mod.ts";
 export type { LevelStats, TreeStats } from "./stats.ts";
 export type {
   Storage,

@@ -14,17 +14,14 @@
  */
 
 import { fileURLToPath } from "node:url";
-import type { Dropped, ManifestScan, RecoveryPlan, Salt, StoredConfig, Version } from "../core/mod.ts";
+import type { Chronicle, Dropped, RecoveryPlan, Salt, Version } from "../core/mod.ts";
 import {
   AlreadyExistsError,
-  applyEdit,
   CorruptionError,
-  countingJournals,
   CURRENT_NAME,
   CURRENT_TEMPORARY_NAME,
-  decodeCurrent,
   DEFAULT_STORED_CONFIG,
-  EMPTY_VERSION,
+  EMPTY_CHRONICLE,
   fileName,
   LOCK_NAME,
   LockedError,
@@ -32,22 +29,22 @@ import {
   NotFoundError,
   openedState,
   parseFileName,
-  planRecovery,
   READERS_NAME,
   recoveredEdit,
-  scanJournal,
-  scanManifest,
+  snapshotEdit,
   TreeError,
+  withEdit,
 } from "../core/mod.ts";
 import { BarrierError } from "./barrier.ts";
-import type { Config, HandleConfig, MergedConfig } from "./config.ts";
+import type { Config, HandleConfig } from "./config.ts";
 import { handleConfig, mergeConfig } from "./config.ts";
 import { Engine } from "./engine.ts";
 import { FileStorage } from "./file_storage.ts";
 import { ManifestWriter } from "./manifest_writer.ts";
+import type { Planned } from "./planned.ts";
+import { readTree, readUnderWriter } from "./planned.ts";
 import { stepOptions } from "./step_options.ts";
 import type { Storage, StorageEntry, StorageLock } from "./storage.ts";
-import { readFile } from "./whole.ts";
 
 /** What `open()` found and did. */
 export interface RecoveryReport {
@@ -80,12 +77,12 @@ export interface Opened {
 /** So many recovered journals may wait in memory; more are flushed before `open()` resolves. */
 const LIVE_JOURNALS_MAX = 4;
 
-/** How often a read-only open begins anew when a writer changes the files under it. */
-const READ_ATTEMPTS_MAX = 100;
-
 /** A writer holds READERS only while it removes files: a read-only open tries again for about 5 s. */
 const LOCK_ATTEMPTS_MAX = 1000;
 const LOCK_PAUSE_MS = 5;
+
+/** A read-only handle makes no file. */
+const NO_SALT: Salt = { low: 0, high: 0 };
 
 /** A clock that never goes back within one handle. */
 function clockOf(): () => number {
@@ -229,11 +226,12 @@ function createTree(
 ): Opened {
   const merged = mergeConfig(config, handle, DEFAULT_STORED_CONFIG);
   const hashSeed = crypto.getRandomValues(new Uint32Array(1))[0]!;
-  const version: Version = { ...EMPTY_VERSION, editNumber: 1, nextId: 1, config: merged.stored, hashSeed };
+  const configured: Version = { ...EMPTY_CHRONICLE.version, config: merged.stored, hashSeed };
   const clock = clockOf();
+  const created = withEdit(EMPTY_CHRONICLE, snapshotEdit(configured, "created", clock()));
   const manifest = ManifestWriter.after(storage, salt, 0);
   try {
-    manifest.replace(version, "created", 0, clock());
+    manifest.replace(created, "created", 0, clock());
   } catch (error) {
     manifest.close();
     throw error;
@@ -242,7 +240,7 @@ function createTree(
     folder,
     config: merged.resolved,
     options: stepOptions(merged.resolved),
-    state: openedState(version, [], 0, 1, salt),
+    state: openedState(created.version, [], 0, 1, salt, created.history),
     manifest,
     closedAt: -1,
     locks: [lock],
@@ -264,53 +262,6 @@ function createTree(
   };
 }
 
-/** What was read of a tree, and the plan made of it. */
-interface Planned {
-  readonly manifest: ManifestScan;
-  readonly plan: RecoveryPlan;
-  readonly merged: MergedConfig;
-  readonly journals: number;
-}
-
-/** Reads a tree and plans its recovery, without changing it. */
-function readTree(
-  folder: string,
-  config: Config,
-  handle: HandleConfig,
-  storage: Storage,
-  names: readonly string[],
-): Planned {
-  const id = decodeCurrent(readNamed(storage, CURRENT_NAME));
-  const name = fileName("manifest", id);
-  if (!names.includes(name)) {
-    throw new CorruptionError(`Cannot open "${folder}": "${name}", which CURRENT names, is missing`, {
-      file: name,
-    });
-  }
-  const manifest = scanManifest(readNamed(storage, name), id);
-  const merged = mergeConfig(config, handle, manifest.version.config);
-  const journals = countingJournals(manifest.version, names).map((journal) =>
-    scanJournal(readNamed(storage, fileName("journal", journal)), journal)
-  );
-  const plan = planRecovery({
-    manifest,
-    journals,
-    names,
-    mode: handle.recoveryMode,
-    maxMemtableSize: merged.resolved.maxMemtableSize,
-  });
-  return { manifest, plan, merged, journals: journals.length };
-}
-
-function readNamed(storage: Storage, name: string): Uint8Array<ArrayBuffer> {
-  const file = storage.openRead(name);
-  try {
-    return readFile(file);
-  } finally {
-    file.close();
-  }
-}
-
 function recoverTree(
   folder: string,
   config: Config,
@@ -326,7 +277,7 @@ function recoverTree(
   makeDurable(storage, plan);
   const writer = ManifestWriter.after(storage, salt, manifest.header.id);
   try {
-    const version = commitPlan(planned, writer, clock());
+    const { version, history } = commitPlan(planned, writer, clock());
     const orphans = removeOrphans(
       storage,
       plan.orphans.filter((name) => name !== fileName("manifest", writer.id)),
@@ -335,14 +286,14 @@ function recoverTree(
       folder,
       config: merged.resolved,
       options: stepOptions(merged.resolved),
-      state: openedState(version, plan.sealed, plan.lastSeqno, plan.nextId, salt),
+      state: openedState(version, plan.sealed, plan.lastSeqno, plan.nextId, salt, history),
       manifest: writer,
       closedAt: plan.cleanClose && version === manifest.version ? version.editNumber : -1,
       locks: [lock],
       clock,
     });
-    engine.begin();
     if (plan.journals.length > LIVE_JOURNALS_MAX) engine.seal();
+    engine.begin();
     return { engine, recovery: reportOf(planned, orphans) };
   } catch (error) {
     writer.close();
@@ -376,18 +327,12 @@ function makeDurable(storage: Storage, plan: RecoveryPlan): void {
  *
  * Nothing is written where there is nothing to say: opening and closing a tree that was closed in order changes no file.
  */
-function commitPlan({ manifest, plan, merged }: Planned, writer: ManifestWriter, now: number): Version {
-  const changed = !sameConfig(manifest.version.config, merged.stored);
-  if (!plan.isNew && !changed && manifest.tail === undefined) return manifest.version;
-  const edit = recoveredEdit(plan, now);
-  const config = changed ? { stored: merged.stored, hashSeed: manifest.version.hashSeed } : undefined;
-  const version = applyEdit(manifest.version, { ...edit, config });
-  writer.replace(version, changed && !plan.isNew ? "configured" : "recovered", plan.lastSeqno, now);
-  return version;
-}
-
-function sameConfig(a: StoredConfig, b: StoredConfig): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+function commitPlan({ manifest, plan, merged }: Planned, writer: ManifestWriter, now: number): Chronicle {
+  const edit = recoveredEdit(plan, now, merged.stored);
+  if (!plan.isNew && edit.config === undefined && manifest.tail === undefined) return manifest;
+  const decided = withEdit(manifest, edit);
+  writer.replace(decided, edit.cause, plan.lastSeqno, now);
+  return decided;
 }
 
 /** Removes files that no edit names. A read-only handle may still read them: while one is there, they wait for another open. */
@@ -447,7 +392,7 @@ function openReadOnly(folder: string, config: Config, handle: HandleConfig, stor
       folder,
       config: merged.resolved,
       options: stepOptions(merged.resolved),
-      state: openedState(plan.version, plan.sealed, plan.lastSeqno, plan.nextId, { low: 0, high: 0 }),
+      state: openedState(plan.version, plan.sealed, plan.lastSeqno, plan.nextId, NO_SALT, plan.history),
       manifest: undefined,
       closedAt: -1,
       locks: [lock],
@@ -457,24 +402,5 @@ function openReadOnly(folder: string, config: Config, handle: HandleConfig, stor
   } catch (error) {
     lock.release();
     throw error;
-  }
-}
-
-/** Reads a tree that a writer may be changing: what fails is tried again as long as the files change. */
-function readUnderWriter(folder: string, config: Config, handle: HandleConfig, storage: Storage): Planned {
-  for (let attempt = 1;; attempt++) {
-    const before = storage.list();
-    try {
-      return readTree(
-        folder,
-        config,
-        handle,
-        storage,
-        before.filter((entry) => entry.isFile).map((entry) => entry.name),
-      );
-    } catch (error) {
-      const isSame = JSON.stringify(before) === JSON.stringify(storage.list());
-      if (isSame || attempt === READ_ATTEMPTS_MAX) throw error;
-    }
   }
 }

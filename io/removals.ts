@@ -1,8 +1,8 @@
 /**
  * Removals: files that the tree does not name any more, and who still needs them.
  *
- * A reader pins a version. A segment goes when no pinned version names it and no read-only handle looks at the
- * folder: those hold the lock READERS shared, and removing needs it exclusively for the moment. What cannot go
+ * A reader pins a version. A segment goes when no pinned version names it, no task under way reads it and no read-only handle
+ * looks at the folder: those hold the lock READERS shared, and removing needs it exclusively for the moment. What cannot go
  * now waits for the next occasion; what is left when the process ends is an orphan that the next open removes.
  *
  * @module
@@ -18,6 +18,8 @@ export interface RemovalHandlers {
   segment(id: SegmentId): void;
   /** Called before a journal's file is removed. */
   journal(id: number): void;
+  /** Segments that tasks under way still read: a clear that is flushed takes them out of the version. */
+  inUse(): readonly SegmentId[];
 }
 
 /** The files of a handle that wait to be removed. */
@@ -61,7 +63,7 @@ export class Removals {
   /** Removes what nobody needs. Cost: nothing where nothing waits. */
   run(): void {
     if (this.#segments.size + this.#journals.size === 0) return;
-    const pinned = new Set<SegmentId>();
+    const pinned = new Set<SegmentId>(this.#handlers.inUse());
     for (const version of this.#pins.keys()) for (const { id } of versionSegments(version)) pinned.add(id);
     const segments = [...this.#segments].filter((id) => !pinned.has(id));
     if (segments.length + this.#journals.size === 0) return;

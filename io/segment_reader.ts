@@ -55,6 +55,14 @@ interface OpenSegment {
   filter: Uint8Array | undefined;
 }
 
+/** How readers go that are known to read front to back. */
+export interface ReadingFrontToBack {
+  /** Blocks are read ahead, so many bytes at a time; 0 for one block at a time. */
+  readonly windowBytes?: number;
+  /** Called for each block that is read; what it throws comes out of the reading. */
+  readonly blockRead?: (bytes: number) => void;
+}
+
 /** Bytes of a segment that were read ahead. */
 interface Window {
   readonly start: number;
@@ -69,6 +77,7 @@ export class SegmentReaders implements SegmentSource {
   readonly #openFilesMax: number;
   readonly #segments: Map<SegmentId, OpenSegment> = new Map();
   readonly #windowBytes: number;
+  readonly #blockRead: (bytes: number) => void;
   /** Pieces of data that were read ahead, where reading is known to be front to back. */
   readonly #windows: Map<SegmentId, Window> = new Map();
   /** Open files, the one that was opened longest ago first. */
@@ -82,9 +91,16 @@ export class SegmentReaders implements SegmentSource {
     blockBytes: 0,
   };
 
-  /** Reads from `storage`; opens nothing yet. With `windowBytes` blocks are read ahead, so many bytes at a time. */
-  constructor(storage: Storage, cache: BlockCache, codecs: Codecs, openFilesMax: number, windowBytes = 0) {
+  /** Reads from `storage`; opens nothing yet. */
+  constructor(
+    storage: Storage,
+    cache: BlockCache,
+    codecs: Codecs,
+    openFilesMax: number,
+    { windowBytes = 0, blockRead = () => {} }: ReadingFrontToBack = {},
+  ) {
     this.#windowBytes = windowBytes;
+    this.#blockRead = blockRead;
     this.#storage = storage;
     this.#cache = cache;
     this.#codecs = codecs;
@@ -141,6 +157,7 @@ export class SegmentReaders implements SegmentSource {
     const offset = index.offset(i);
     const length = index.offset(i + 1) - offset;
     this.counts.blockBytes += length;
+    this.#blockRead(length);
     const frame = this.#windowBytes > 0
       ? this.#readAhead(meta, offset, length, segment.footer.filterOffset)
       : readWhole(this.#file(meta.id), offset, length);

@@ -14,6 +14,7 @@ import type { SegmentId } from "../core/mod.ts";
 import { AlreadyExistsError, fileName } from "../core/mod.ts";
 import { syncFolder } from "./barrier.ts";
 import type { Storage, StorageFile } from "./storage.ts";
+import type { TaskWatch } from "./task_run.ts";
 import { appendWhole } from "./whole.ts";
 
 const PIECE_BYTES = 256 * 1024;
@@ -21,6 +22,7 @@ const PIECE_BYTES = 256 * 1024;
 /** Writes the outputs of one task. */
 export class SegmentWriter implements SegmentSink {
   readonly #storage: Storage;
+  readonly #watch: TaskWatch;
   readonly #piece = new Uint8Array(PIECE_BYTES);
   #used = 0;
   #file: StorageFile | undefined;
@@ -29,8 +31,9 @@ export class SegmentWriter implements SegmentSink {
   bytes = 0;
 
   /** Writes to `storage`; creates nothing yet. */
-  constructor(storage: Storage) {
+  constructor(storage: Storage, watch: TaskWatch) {
     this.#storage = storage;
+    this.#watch = watch;
   }
 
   open(id: SegmentId): void {
@@ -41,6 +44,7 @@ export class SegmentWriter implements SegmentSink {
 
   write(bytes: Uint8Array<ArrayBuffer>): void {
     this.bytes += bytes.length;
+    this.#watch.wrote(bytes.length);
     if (this.#used + bytes.length > PIECE_BYTES) this.#empty();
     if (bytes.length > PIECE_BYTES) return appendWhole(this.#file!, bytes, 0, bytes.length);
     this.#piece.set(bytes, this.#used);
@@ -49,7 +53,9 @@ export class SegmentWriter implements SegmentSink {
 
   close(): void {
     this.#empty();
+    this.#watch.syncing(true);
     this.#file!.sync();
+    this.#watch.syncing(false);
     this.#file!.close();
     this.#file = undefined;
   }

@@ -7,9 +7,11 @@
  * @module
  */
 
+import type { BackgroundMode } from "./background.ts";
+import type { Stalls } from "./backpressure.ts";
 import type { Engine } from "./engine.ts";
 import type { Pressure } from "../core/mod.ts";
-import { parseFileName, pressureOf } from "../core/mod.ts";
+import { parseFileName } from "../core/mod.ts";
 
 /** One level of a tree. */
 export interface LevelStats {
@@ -77,9 +79,20 @@ export interface TreeStats {
   /** Barriers of the journal that were passed. */
   readonly syncs: number;
   /** Where flushes and compactions run, and why there. */
-  readonly background: { readonly mode: "inline"; readonly reason: string };
-  /** Whether writers may go on, and if not, why. */
+  readonly background: {
+    /** In Workers, or in the calling thread. */
+    readonly mode: BackgroundMode;
+    /** Why; empty where nothing is to be said. */
+    readonly reason: string;
+    /** Workers that are there now; they come and go with the work. */
+    readonly threads: number;
+    /** Flushes and merges under way. */
+    readonly tasks: number;
+  };
+  /** How hard writers are pressed, and why. */
   readonly pressure: Pressure;
+  /** How often and how long writes of this handle were slowed down or stopped. */
+  readonly stalls: Stalls;
   /** What background work has failed with, as long as it has not succeeded; also what poisoned the tree. */
   readonly lastError: unknown;
   /** Batches in all, and how many of them survive power loss. */
@@ -102,6 +115,7 @@ export function diskBytes(engine: Engine): number {
 /** Returns the statistics of a tree. */
 export function statsOf(engine: Engine): TreeStats {
   const { state, counts, readers, logBytes } = engine;
+  const { background, counts: done } = engine.tasks;
   const levels = levelStats(engine);
   return {
     levels,
@@ -121,16 +135,22 @@ export function statsOf(engine: Engine): TreeStats {
     written: {
       user: counts.userBytes,
       journals: logBytes.journals,
-      segments: counts.segmentBytes,
+      segments: done.bytes,
       manifests: logBytes.manifests,
     },
-    writeAmplification: counts.userBytes === 0 ? 0 : counts.segmentBytes / counts.userBytes,
-    flushes: counts.flushes,
-    merges: counts.merges,
+    writeAmplification: counts.userBytes === 0 ? 0 : done.bytes / counts.userBytes,
+    flushes: done.flushes,
+    merges: done.merges,
     moves: counts.moves,
     syncs: logBytes.syncs,
-    background: { mode: "inline", reason: "flushes and compactions run in the calling thread" },
-    pressure: pressureOf(state, engine.options),
+    background: {
+      mode: background.mode,
+      reason: background.reason,
+      threads: background.threads,
+      tasks: state.inFlight.length,
+    },
+    pressure: engine.pressure(),
+    stalls: engine.stalls,
     lastError: state.poisoned?.error ?? state.failure?.error,
     batches: { written: state.seqno, durable: state.durableSeqno },
     pinnedVersions: engine.pinnedVersions,

@@ -32,7 +32,8 @@ export function stepOptions(config: ResolvedConfig): StepOptions {
         maxMemtableSize,
         now,
       }),
-    major: (version) => majorChoice(Levels.of(version, new Set(), levelCount), levelCount),
+    major: (version, interval) =>
+      majorChoice(Levels.of(version, new Set(), levelCount), levelCount, interval),
     tasksMax: 1,
     compacting: true,
     level0Threshold: config.compactionStrategy.level0Threshold ?? LEVEL_0_THRESHOLD,

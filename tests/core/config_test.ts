@@ -4,6 +4,7 @@ import type { StoredConfig } from "../../core/config.ts";
 import {
   checkNumber,
   checkStoredConfig,
+  configChanges,
   DEFAULT_STORED_CONFIG,
   readConfig,
   readLabel,
@@ -49,6 +50,23 @@ Deno.test("sizes and counts are whole numbers, ratios need not be", () => {
   );
   checkStoredConfig({ ...DEFAULT_STORED_CONFIG, levelRatio: 2.5, filterBitsPerKey: 9.6 });
   checkNumber("any", 0.5, { least: 0, most: 1, whole: false });
+});
+
+Deno.test("the options that differ are named with both values, and only they", () => {
+  const custom = { name: "mine(a 1", options: [["a", Infinity]] as const, custom: true };
+  const after = { ...DEFAULT_STORED_CONFIG, levelRatio: 2.5, compression: "zstd", strategy: custom } as const;
+  assertEquals(configChanges(DEFAULT_STORED_CONFIG, after), [
+    "levelRatio is 2.5 and was 10",
+    "compression is zstd and was none",
+    "strategy is custom mine(a 1(a Infinity) and was leveled()",
+  ]);
+  const alike = { name: "mine", options: [["a 1(a", Infinity]] as const, custom: true };
+  assertEquals(configChanges(after, { ...after, strategy: alike }).length, 1);
+  const other = { ...custom, options: [["a", -Infinity]] as const };
+  assertEquals(configChanges(after, { ...after, strategy: other }).length, 1);
+  fc.assert(fc.property(storedConfig, (given) => {
+    assertEquals(configChanges(given, structuredClone(given)), []);
+  }));
 });
 
 Deno.test("an option of a strategy that is not a number is refused before it is stored", () => {

@@ -1,8 +1,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import type { Edit } from "../../core/edit.ts";
-import { foldEdits, snapshotEdit } from "../../core/edit.ts";
+import { encodeEdit, foldEdits, snapshotEdit } from "../../core/edit.ts";
 import { CorruptionError, UnsupportedFormatError } from "../../core/errors.ts";
+import type { History } from "../../core/history.ts";
+import { historyAfter, withEncodedEdits } from "../../core/history.ts";
 import type { ManifestScan } from "../../core/manifest.ts";
 import { decodeCurrent, encodeCurrent, scanManifest } from "../../core/manifest.ts";
 import { RECORD_BATCH, RECORD_EDIT } from "../../core/record.ts";
@@ -20,6 +22,43 @@ Deno.test("a manifest gives back its edits, the version they make, and that it w
   assertEquals(scan.version, { ...foldEdits([CREATED, flush(1)]), editNumber: 5 });
   assertEquals([scan.closed, scan.tail, scan.durable], [true, undefined, 10]);
   assertEquals([scan.header.kind, scan.header.id, scan.header.salt], ["manifest", 7, SALT]);
+});
+
+Deno.test("a manifest gives back the history in front of its snapshot, with the edits behind it", () => {
+  const history = historyOf(2, flush(3), flush(4));
+  const file = recordFile("manifest", 7).history(4, history, 3).edit(4, CREATED, 3).mark(4, 3).edit(
+    5,
+    flush(1),
+  );
+  const scan = scanManifest(file.bytes(), 7);
+  assertEquals([scan.edits, scan.version.editNumber], [[CREATED, flush(1)], 5]);
+  assertEquals(scan.history, historyOf(2, flush(3), flush(4), flush(1)));
+});
+
+Deno.test("nothing of a history is applied, so what it tells need not fit nor make sense", () => {
+  const history = withEncodedEdits(historyOf(0, flush(9)), [Uint8Array.of(99)]);
+  const file = recordFile("manifest", 7).history(2, history).edit(2, CREATED).mark(2);
+  const scan = scanManifest(file.bytes(), 7);
+  assertEquals([scan.version, scan.history], [{ ...foldEdits([CREATED]), editNumber: 2 }, history]);
+});
+
+Deno.test("without a history in front it begins with the edit behind the snapshot", () => {
+  const file = recordFile("manifest", 7).edit(4, CREATED).edit(5, flush(1)).mark(5);
+  assertEquals(scanManifest(file.bytes(), 7).history, historyOf(4, flush(1)));
+  assertEquals(scanManifest(recordFile("manifest", 7).edit(4, CREATED).bytes(), 7).history, historyOf(4));
+});
+
+Deno.test("every changed byte of a history is an error, and so is each place where a manifest ends within it", () => {
+  const file = recordFile("manifest", 7).history(2, historyOf(0, CREATED, flush(1))).edit(2, CREATED).mark(2)
+    .edit(3, flush(2)).mark(3).close(3);
+  const bytes = file.bytes();
+  const [from, to, end] = file.offsets as [number, number, number];
+  for (const { at, bytes: changed } of someChanges(bytes, from, to)) {
+    assert(valueUnlessDamaged(() => scanManifest(changed, 7)) === undefined, `byte ${at} was missed`);
+  }
+  for (const short of cutOff(bytes).slice(0, end)) {
+    assert(valueUnlessDamaged(() => scanManifest(short, 7)) === undefined, `cut at ${short.length}`);
+  }
 });
 
 Deno.test("a manifest may go on after it was closed, and is then no longer closed", () => {
@@ -158,6 +197,18 @@ Deno.test("records that have no place in a manifest are corrupt", () => {
     ["has the wrong number", recordFile("manifest", 7).mark(1).edit(1, CREATED)],
     ["no place in a manifest", recordFile("manifest", 7).edit(1, CREATED).record(RECORD_BATCH, 2, 0)],
     ["no whole edit", recordFile("manifest", 7)],
+    ["no whole edit", recordFile("manifest", 7).history(1, historyOf(0, CREATED))],
+    ["has the wrong number", recordFile("manifest", 7).history(1, historyOf(0, CREATED)).mark(1)],
+    [
+      "history has another number",
+      recordFile("manifest", 7).history(2, historyOf(1, CREATED)).edit(1, CREATED),
+    ],
+    ["up to its number", recordFile("manifest", 7).history(2, historyOf(0, CREATED)).edit(2, CREATED)],
+    ["no place in a manifest", recordFile("manifest", 7).edit(1, CREATED).history(1, historyOf(0, CREATED))],
+    [
+      "no place in a manifest",
+      recordFile("manifest", 7).history(1, historyOf(1)).history(1, historyOf(1)).edit(1, CREATED),
+    ],
     ["no whole edit", recordFile("manifest", 7).raw(new Uint8Array(40)).edit(1, CREATED).mark(1)],
     ["Cannot decode an edit", recordFile("manifest", 7).record(RECORD_EDIT, 1, 0, Uint8Array.of(1))],
     ["Cannot apply an edit", recordFile("manifest", 7).edit(1, { ...CREATED, removed: [4] })],
@@ -218,6 +269,11 @@ function flush(n: number): Edit {
     config: undefined,
     fence: undefined,
   };
+}
+
+/** Returns the history with these edits behind so many that are forgotten. */
+function historyOf(forgotten: number, ...edits: readonly Edit[]): History {
+  return withEncodedEdits(historyAfter(forgotten), edits.map((edit) => encodeEdit(edit).slice()));
 }
 
 /** Manifest 7 with two edits, closed in order. */

@@ -12,6 +12,7 @@ import {
   RECORD_CLOSING,
   RECORD_EDIT,
   RECORD_HEADER_BYTES,
+  RECORD_HISTORY,
   RECORD_MARK,
   scanRecords,
 } from "../../core/record.ts";
@@ -20,7 +21,7 @@ import { cutOff, everyChange, extended, joined, sameBytes, valueUnlessDamaged } 
 import type { RecordFile } from "../support/record_files.ts";
 import { recordFile, SALT } from "../support/record_files.ts";
 
-const kind = fc.constantFrom(RECORD_BATCH, RECORD_EDIT, RECORD_CLOSING, RECORD_MARK);
+const kind = fc.constantFrom(RECORD_BATCH, RECORD_EDIT, RECORD_CLOSING, RECORD_MARK, RECORD_HISTORY);
 const record = fc.record({
   kind,
   number: safeNumber,
@@ -209,8 +210,8 @@ Deno.test("the search behind a tail finds whole records at any byte, and no end 
 
 Deno.test("a whole record of an unknown kind is unsupported; behind damage it says nothing", () => {
   const known = recordFile("journal", 1).mark(1);
-  const file = known.raw(forged(known, 5, 1, 0, 0));
-  const error = assertThrows(() => scan(file), UnsupportedFormatError, "a record of kind 5");
+  const file = known.raw(forged(known, 6, 1, 0, 0));
+  const error = assertThrows(() => scan(file), UnsupportedFormatError, "a record of kind 6");
   assertEquals(error.offset, FILE_HEADER_BYTES + RECORD_HEADER_BYTES);
   const bytes = file.bytes();
   bytes[FILE_HEADER_BYTES]! ^= 1;

@@ -1,4 +1,5 @@
 import { assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import type { StoredConfig } from "../../core/config.ts";
 import { RECORD_BATCH } from "../../core/record.ts";
 import type { Edit } from "../../core/edit.ts";
 import { snapshotEdit } from "../../core/edit.ts";
@@ -354,7 +355,7 @@ Deno.test("the edit of a plan lists what counts, each journal once", () => {
   };
   assertEquals(edit, {
     cause: "recovered",
-    reason: "",
+    reason: "batches 2 to 4 are in journals 4, 7",
     time: 99,
     nextId: 8,
     flushedSeqno: 1,
@@ -368,6 +369,29 @@ Deno.test("the edit of a plan lists what counts, each journal once", () => {
     fenceEdit("closed", plan.version, twice, 4, 8, 99),
     { ...edit, cause: "closed" } satisfies Edit,
   );
+});
+
+Deno.test("the edit of a plan says what recovery decided, and which options have changed", () => {
+  const reasonOf = (plan: RecoveryPlan, config?: StoredConfig): readonly unknown[] => {
+    const { cause, reason, config: stored } = recoveredEdit(plan, 99, config);
+    return [cause, reason, stored?.stored];
+  };
+  const whole = planOf({ version: { flushedSeqno: 3, nextId: 8 }, journals: {} });
+  assertEquals(reasonOf(whole), ["recovered", "all batches are in segments", undefined]);
+  const torn = planOf({ journals: { 4: journal(4, 1, 2).raw(new Uint8Array(5)) } });
+  const dropped = '5 bytes dropped: "journal-000004" at byte 126: a record\'s header is cut off';
+  assertEquals(reasonOf(torn), ["recovered", `batches 1 to 2 are in journals 4; ${dropped}`, undefined]);
+  const strategy = { name: "fifo", options: [["limit", 5], ["ttl", 7]], custom: true } as const;
+  const config = { ...whole.version.config, blockSize: 8192, strategy };
+  const changes = "blockSize is 8192 and was 4096; strategy is custom fifo(limit 5, ttl 7) and was leveled()";
+  const old = { journals: [], nextId: 8, lastSeqno: 3 };
+  const decided = planOf({ version: { flushedSeqno: 3, nextId: 8, fence: old }, journals: {} });
+  assertEquals(reasonOf({ ...decided, isNew: false }, config), ["configured", changes, config]);
+  assertEquals(reasonOf({ ...decided, isNew: true }, config), [
+    "recovered",
+    `all batches are in segments; ${changes}`,
+    config,
+  ]);
 });
 
 /** Returns a journal with batches of the given numbers, each with one key. */

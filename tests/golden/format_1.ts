@@ -2,7 +2,7 @@
  * The bytes of every file of a tree in version 1 of all formats, as they stand on disk.
  *
  * They never change: a module that reads version 1 reads exactly these. Each line is a field of the grammar in the header of
- * its source (`core/file_header.ts`, `record.ts`, `batch.ts`, `edit.ts`, `manifest.ts`, `frame.ts`, `block.ts`,
+ * its source (`core/file_header.ts`, `record.ts`, `batch.ts`, `edit.ts`, `history.ts`, `manifest.ts`, `frame.ts`, `block.ts`,
  * `segment.ts`), in hexadecimal digits, with what it says behind a `#`. A second program, written from these grammars
  * alone, made the division into fields and checked every checksum.
  *
@@ -59,7 +59,7 @@ b8863359                          # checksum of the payload
 0900000000000000                  # durable 9
 `;
 
-/** Manifest 7: three edits with their marks and a closing record. */
+/** Manifest 7: three edits with their marks and a closing record; a history in front of the first may be missing. */
 export const MANIFEST_DUMP = `
 # file header
 4c534d54                          # magic "LSMT"
@@ -192,6 +192,125 @@ c3a9                              # "é"
 37be2a1c                          # checksum of the header
 00000000                          # payload of 0 bytes
 d99522bf                          # checksum of the payload
+03000000000000                    # number 3
+03                                # kind 3
+0a00000000000000                  # durable 10
+`;
+
+/** Manifest 8: a history of two edits, the snapshot that holds what came of them, and a closing record. */
+export const HISTORY_DUMP = `
+# file header
+4c534d54                          # magic "LSMT"
+4d                                # kind "M"
+01                                # version 1
+0000                              # zero
+0800000000000000                  # id 8
+0001020304050607                  # salt
+ce93e313                          # checksum, the seed of all others
+# record: history
+b4e10672                          # checksum of the header
+24010000                          # payload of 292 bytes
+fc8ff0fe                          # checksum of the payload
+03000000000000                    # number 3
+05                                # kind 5
+0a00000000000000                  # durable 10
+0100000000000000                  # forgotten 1
+81000000                          # edit 2 of 129 bytes
+04                                # cause 4
+0400                              # reason: 4 bytes
+66756c6c                          # "full"
+0168e5cf8b010000                  # time 1700000000001
+0d00000000000000                  # nextId 13
+0900000000000000                  # flushedSeqno 9
+00000000                          # 0 removed
+01000000                          # 1 added
+00                                # level 0
+00000000                          # index 0
+00                                # join 0
+01000000                          # 1 segment
+0c00000000000000                  # id 12
+5301000000000000                  # size 339
+0300000000000000                  # entries 3
+0100000000000000                  # tombstones 1
+0300000000000000                  # seqnoMin 3
+0900000000000000                  # seqnoMax 9
+0068e5cf8b010000                  # writtenAt 1700000000000
+0001020304050607                  # salt
+0500                              # minKey: 5 bytes
+6170706c65                        # "apple"
+0600                              # maxKey: 6 bytes
+636865727279                      # "cherry"
+00                                # parts 0
+93000000                          # edit 3 of 147 bytes
+07                                # cause 7
+0200                              # reason: 2 bytes
+c3a9                              # "é"
+0268e5cf8b010000                  # time 1700000000002
+0e00000000000000                  # nextId 14
+0900000000000000                  # flushedSeqno 9
+01000000                          # 1 removed
+0c00000000000000                  # segment 12
+00000000                          # 0 added
+03                                # parts 3
+0000000100000000                  # maxMemtableSize 16777216
+00100000                          # blockSize 4096
+07                                # levelCount 7
+0000000000002440                  # levelRatio 10
+0000000000002440                  # filterBitsPerKey 10
+02                                # compression 2
+0400                              # strategy: 4 bytes
+6669666f                          # "fifo"
+00                                # custom 0
+01                                # 1 option
+0500                              # option: 5 bytes
+6c696d6974                        # "limit"
+0000000080842e41                  # value 1e+06
+0d0c0b0a                          # hashSeed 168496141
+0600000000000000                  # fence: nextId 6
+0a00000000000000                  # lastSeqno 10
+01000000                          # 1 journal
+0500000000000000                  # journal 5
+7c00000000000000                  # validBytes 124
+0a00000000000000                  # lastSeqno 10
+# record: edit
+f78fdce5                          # checksum of the header
+89000000                          # payload of 137 bytes
+f8db6040                          # checksum of the payload
+03000000000000                    # number 3
+02                                # kind 2
+0a00000000000000                  # durable 10
+08                                # cause 8
+0000                              # reason: 0 bytes
+0368e5cf8b010000                  # time 1700000000003
+0e00000000000000                  # nextId 14
+0900000000000000                  # flushedSeqno 9
+00000000                          # 0 removed
+00000000                          # 0 added
+03                                # parts 3
+0000000100000000                  # maxMemtableSize 16777216
+00100000                          # blockSize 4096
+07                                # levelCount 7
+0000000000002440                  # levelRatio 10
+0000000000002440                  # filterBitsPerKey 10
+02                                # compression 2
+0400                              # strategy: 4 bytes
+6669666f                          # "fifo"
+00                                # custom 0
+01                                # 1 option
+0500                              # option: 5 bytes
+6c696d6974                        # "limit"
+0000000080842e41                  # value 1e+06
+0d0c0b0a                          # hashSeed 168496141
+0600000000000000                  # fence: nextId 6
+0a00000000000000                  # lastSeqno 10
+01000000                          # 1 journal
+0500000000000000                  # journal 5
+7c00000000000000                  # validBytes 124
+0a00000000000000                  # lastSeqno 10
+# record: closing
+357fc49d                          # checksum of the header
+00000000                          # payload of 0 bytes
+7f48c91e                          # checksum of the payload
 03000000000000                    # number 3
 03                                # kind 3
 0a00000000000000                  # durable 10

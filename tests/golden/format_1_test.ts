@@ -11,15 +11,25 @@ import type { PlainOperation } from "../support/record_files.ts";
 import { plainOperations, recordFile } from "../support/record_files.ts";
 import { NO_CODEC } from "../support/run_length_codec.ts";
 import { readSegment } from "../support/segment_files.ts";
-import { bytesOfDump, CURRENT_DUMP, JOURNAL_DUMP, MANIFEST_DUMP, SEGMENT_DUMP } from "./format_1.ts";
+import {
+  bytesOfDump,
+  CURRENT_DUMP,
+  HISTORY_DUMP,
+  JOURNAL_DUMP,
+  MANIFEST_DUMP,
+  SEGMENT_DUMP,
+} from "./format_1.ts";
 import {
   SAMPLE_BATCHES,
   SAMPLE_EDITS,
   SAMPLE_ENTRIES,
+  SAMPLE_HISTORY,
   SAMPLE_IDS,
   SAMPLE_ORIGIN,
   SAMPLE_SALT,
   SAMPLE_SEGMENT,
+  SAMPLE_SNAPSHOT,
+  SAMPLE_VERSION,
 } from "./samples.ts";
 
 const ENCODER = new TextEncoder();
@@ -54,6 +64,20 @@ Deno.test("a manifest of format 1 is read", () => {
   assertEquals(scan.edits, SAMPLE_EDITS);
   assertEquals(scan.version, foldEdits(SAMPLE_EDITS));
   assertEquals([scan.closed, scan.tail, scan.durable], [true, undefined, 10]);
+});
+
+Deno.test("a manifest with a history is written as in format 1", () => {
+  const file = recordFile("manifest", SAMPLE_IDS.closedManifest, SAMPLE_SALT);
+  file.history(3, SAMPLE_HISTORY, 10).edit(3, SAMPLE_SNAPSHOT, 10).close(3, 10);
+  assertEquals(file.bytes().toHex(), bytesOfDump(HISTORY_DUMP).toHex());
+});
+
+Deno.test("a manifest of format 1 with a history is read, and one without", () => {
+  const scan = scanManifest(bytesOfDump(HISTORY_DUMP), SAMPLE_IDS.closedManifest);
+  assertEquals([scan.edits, scan.version], [[SAMPLE_SNAPSHOT], SAMPLE_VERSION]);
+  assertEquals(scan.history, SAMPLE_HISTORY);
+  assertEquals([scan.closed, scan.tail, scan.durable], [true, undefined, 10]);
+  assertEquals(scanManifest(bytesOfDump(MANIFEST_DUMP), SAMPLE_IDS.manifest).history, SAMPLE_HISTORY);
 });
 
 Deno.test("CURRENT is written as in format 1, and read", () => {

@@ -1,5 +1,5 @@
 /**
- * The samples of which the golden files hold the bytes: a journal, a manifest, `CURRENT` and a segment.
+ * The samples of which the golden files hold the bytes: a journal, two manifests, `CURRENT` and a segment.
  *
  * Small, but with one of everything: each kind of operation and record, an edit with all of its parts, a segment of
  * two blocks with a tombstone. They never change; what is new gets a sample of its own, and a new version of a
@@ -10,9 +10,12 @@
 
 import { DEFAULT_STORED_CONFIG } from "../../core/config.ts";
 import type { Edit } from "../../core/edit.ts";
-import { snapshotEdit } from "../../core/edit.ts";
+import { encodeEdit, foldEdits, snapshotEdit } from "../../core/edit.ts";
 import type { Salt } from "../../core/file_header.ts";
+import type { History } from "../../core/history.ts";
+import { historyAfter, withEncodedEdits } from "../../core/history.ts";
 import type { SegmentOrigin } from "../../core/segment.ts";
+import type { Version } from "../../core/version.ts";
 import { EMPTY_VERSION } from "../../core/version.ts";
 import type { GivenEntry, GivenOperation } from "../support/arbitraries.ts";
 
@@ -20,9 +23,15 @@ import type { GivenEntry, GivenOperation } from "../support/arbitraries.ts";
 export const SAMPLE_SALT: Salt = { low: 0x03020100, high: 0x07060504 };
 
 /** The number of each sample file. */
-export const SAMPLE_IDS: { readonly journal: 5; readonly manifest: 7; readonly segment: 12 } = {
+export const SAMPLE_IDS: {
+  readonly journal: 5;
+  readonly manifest: 7;
+  readonly closedManifest: 8;
+  readonly segment: 12;
+} = {
   journal: 5,
   manifest: 7,
+  closedManifest: 8,
   segment: 12,
 };
 
@@ -81,6 +90,18 @@ export const SAMPLE_EDITS: readonly Edit[] = [
     fence: { journals: [{ id: 5, validBytes: 124, lastSeqno: 10 }], nextId: 6, lastSeqno: 10 },
   },
 ];
+
+/** The version after these edits. */
+export const SAMPLE_VERSION: Version = foldEdits(SAMPLE_EDITS);
+
+/** Its history, of which the first edit is forgotten. */
+export const SAMPLE_HISTORY: History = withEncodedEdits(
+  historyAfter(1),
+  SAMPLE_EDITS.slice(1).map((edit) => encodeEdit(edit).slice()),
+);
+
+/** The snapshot of the version in a manifest that was closed in order. */
+export const SAMPLE_SNAPSHOT: Edit = snapshotEdit(SAMPLE_VERSION, "closed", 1_700_000_000_003);
 
 /** The entries of the segment. */
 export const SAMPLE_ENTRIES: readonly GivenEntry[] = [

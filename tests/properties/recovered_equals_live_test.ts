@@ -6,12 +6,14 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import type { RecoveryPlan, TreeState } from "../../core/mod.ts";
+import type { Chronicle, RecoveryPlan, TreeState } from "../../core/mod.ts";
 import {
   CorruptionError,
   EMPTY_MEMTABLE,
+  historyChanges,
   JournalRecoveryError,
   openedState,
+  replayHistory,
   scanJournal,
   scanManifest,
 } from "../../core/mod.ts";
@@ -42,15 +44,37 @@ Deno.test("at any point what recovery finds is what is live", () => {
   assert(several > 20, `${several} recoveries of several memtables`);
 });
 
-Deno.test("the fold of the manifest is the version that is live", () => {
+Deno.test("the fold of the manifest is the version that is live, and so is its history", () => {
   fc.assert(fc.property(actions(40, "reopen", "power cut"), (list) => {
     const session = new CoreSession(SMALL_LEVELED);
     for (const action of list) {
       session.run(action);
       const { manifest, manifestId } = session.tree.disk();
-      assertEquals(scanManifest(manifest, manifestId).version, session.tree.state.version);
+      const { version, history } = scanManifest(manifest, manifestId);
+      assertEquals({ version, history }, chronicleOf(session.tree.state));
     }
   }));
+});
+
+Deno.test("at any point and after any crash the fold of the history is the version", () => {
+  let opened = 0;
+  fc.assert(fc.property(actions(40, "choose"), (list) => {
+    const session = new CoreSession(SMALL_LEVELED);
+    for (const action of list) {
+      const before = chronicleOf(session.tree.state);
+      session.run(action);
+      const { version, history } = session.tree.state;
+      assertEquals(history.forgotten, 0);
+      assertEquals([...replayHistory(history)].at(-1)!.after, version);
+      const added = historyChanges(history).slice(before.history.edits.length);
+      assertEquals(historyChanges(before.history).concat(added), historyChanges(history));
+      if (action.do === "reopen" || action.do === "power cut") {
+        assert(added.length <= 1 && added.every(({ cause }) => cause === "recovered"));
+        opened += added.length;
+      }
+    }
+  }));
+  assert(opened > 20, `${opened} recoveries`);
 });
 
 Deno.test("a crash while an edit is committed leaves the version before or after it, and the same contents", () => {
@@ -235,7 +259,11 @@ function ran(options: ConstructorParameters<typeof CoreSession>[0], list: readon
 
 /** Returns the state that a plan makes. */
 function stateOf(plan: RecoveryPlan): TreeState {
-  return openedState(plan.version, plan.sealed, plan.lastSeqno, plan.nextId, SALT);
+  return openedState(plan.version, plan.sealed, plan.lastSeqno, plan.nextId, SALT, plan.history);
+}
+
+function chronicleOf({ version, history }: Chronicle): Chronicle {
+  return { version, history };
 }
 
 function contents(plan: RecoveryPlan, source: MemorySegments): Pair[] {

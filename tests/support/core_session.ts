@@ -373,13 +373,15 @@ export class CoreSession {
     }
   }
 
-  /** Seals, and compacts all into one run. */
+  /** Seals, and compacts all into one run, step by step. */
   compact(): void {
     this.settle();
     this.tree.seal();
     this.settle();
-    this.#choose(this.#major());
-    this.settle();
+    for (let choice = this.#major(); choice.kind !== "none"; choice = this.#major()) {
+      this.#choose(choice);
+      this.settle();
+    }
   }
 
   /** Checks that the tree holds what it should, by every way of reading it, and that its state is sound. */

@@ -34,13 +34,12 @@ import type {
   Task,
   TreeState,
 } from "../../core/mod.ts";
-import type { Command, Edit } from "../../core/mod.ts";
+import type { Chronicle, Command, Edit } from "../../core/mod.ts";
 import {
-  applyEdit,
   barrierOf,
   BatchBuilder,
   countingJournals,
-  EMPTY_VERSION,
+  EMPTY_CHRONICLE,
   fileName,
   openedState,
   planRecovery,
@@ -51,6 +50,7 @@ import {
   step,
   taskInputs,
   versionSegments,
+  withEdit,
 } from "../../core/mod.ts";
 import type { GivenOperation } from "./arbitraries.ts";
 import { joined } from "./damage.ts";
@@ -137,9 +137,10 @@ export class PureTree {
   /** Makes a new tree, or one from what recovery found. */
   constructor(options: StepOptions, from?: { readonly disk: Disk; readonly plan: RecoveryPlan }) {
     this.options = deepFreeze({ ...options });
-    const version = from?.plan.version ?? { ...EMPTY_VERSION, editNumber: 1, hashSeed: 0x5eed };
-    this.#manifest = manifestOf(1, version.editNumber, snapshotEdit(version, "created", 0));
-    this.#state = deepFreeze(openedState(version, [], 0, 1, SALT));
+    const created = snapshotEdit({ ...EMPTY_CHRONICLE.version, hashSeed: 0x5eed }, "created", 0);
+    const { version, history } = from?.plan ?? withEdit(EMPTY_CHRONICLE, created);
+    this.#manifest = manifestOf(1, { version, history }, created);
+    this.#state = deepFreeze(openedState(version, [], 0, 1, SALT, history));
     if (from !== undefined) this.#recover(from.disk, from.plan);
   }
 
@@ -163,16 +164,16 @@ export class PureTree {
     for (const [id, bytes] of disk.segments) this.#segments.set(id, bytes);
     for (const [id, bytes] of disk.journals) this.#journals.set(id, bytes);
     const old = scanManifest(disk.manifest, disk.manifestId);
-    let version = plan.version;
+    let { version, history }: Chronicle = plan;
     this.#manifestId = disk.manifestId;
     if (plan.isNew || old.tail !== undefined) {
-      version = applyEdit(version, recoveredEdit(plan, this.now));
+      ({ version, history } = withEdit(plan, recoveredEdit(plan, this.now)));
       this.#manifestId += 1;
     }
     // A file is only appended to by its maker, so the next edit finds a new one either way.
     this.#manifest = manifestOf(
       this.#manifestId,
-      version.editNumber,
+      { version, history },
       snapshotEdit(version, "recovered", 0),
       plan.lastSeqno,
     );
@@ -182,7 +183,7 @@ export class PureTree {
       this.#durableBytes.set(id, bytes.length);
       this.#durableNames.add(id);
     }
-    this.#state = deepFreeze(openedState(version, plan.sealed, plan.lastSeqno, plan.nextId, SALT));
+    this.#state = deepFreeze(openedState(version, plan.sealed, plan.lastSeqno, plan.nextId, SALT, history));
   }
 
   #deleteNamed(name: string): void {
@@ -427,8 +428,11 @@ export class PureTree {
   }
 }
 
-function manifestOf(id: number, number: number, first: Edit, durable = 0): RecordFile {
-  return recordFile("manifest", id).edit(number, first, durable).mark(number, durable);
+/** Returns a manifest as the shell writes it, with the history in front of the snapshot. */
+function manifestOf(id: number, { version, history }: Chronicle, first: Edit, durable = 0): RecordFile {
+  const { editNumber } = version;
+  const file = recordFile("manifest", id).history(editNumber, history, durable);
+  return file.edit(editNumber, first, durable).mark(editNumber, durable);
 }
 
 /** Returns the names of all files on a disk. */

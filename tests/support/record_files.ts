@@ -17,6 +17,8 @@ import { encodeEdit } from "../../core/edit.ts";
 import { PUT } from "../../core/entry_kind.ts";
 import type { FileKind, Salt } from "../../core/file_header.ts";
 import { encodeFileHeader } from "../../core/file_header.ts";
+import type { History } from "../../core/history.ts";
+import { encodeHistory } from "../../core/history.ts";
 import { readU16, readU32 } from "../../core/little_endian.ts";
 import type { RecordKind } from "../../core/record.ts";
 import {
@@ -24,6 +26,7 @@ import {
   RECORD_BATCH,
   RECORD_CLOSING,
   RECORD_EDIT,
+  RECORD_HISTORY,
   RECORD_MARK,
   sealRecord,
 } from "../../core/record.ts";
@@ -76,6 +79,11 @@ export class RecordFile {
   /** Appends an edit. */
   edit(number: number, edit: Edit, durable = 0): this {
     return this.record(RECORD_EDIT, number, durable, encodeEdit(edit));
+  }
+
+  /** Appends the history of the version that the next edit, a snapshot, makes. */
+  history(number: number, history: History, durable = 0): this {
+    return this.record(RECORD_HISTORY, number, durable, encodeHistory(history));
   }
 
   /** Appends a mark: the edit of this number is durable. */
