@@ -104,9 +104,8 @@ function choose(
   if (full === undefined) return levelLast(parts, last, threshold, targetSize);
   const runs = tierRuns(parts, full);
   const reason = `level ${full} has ${runs.length} runs, threshold ${threshold}`;
-  const isLowest = full + 1 === last;
-  const ratio = isLowest ? Infinity : options.levelRatio;
-  for (const top of full === 0 || isLowest ? [0, 1] : [1]) {
+  const ratio = full + 1 === last ? Infinity : options.levelRatio;
+  for (const top of full === 0 ? [0, 1] : [1]) {
     const into = intoLast(parts, top, last, ratio, targetSize);
     if (into.kind === "none") continue;
     return areQuiet(parts, top - 1, last)

@@ -13,8 +13,8 @@
  * front of that (`manifest.ts`). So it must be short: every such manifest costs its bytes once. The arithmetic of
  * {@linkcode HISTORY_BYTES_MAX}: with keys of 16 bytes a flush takes 180 bytes, a merge of ten segments into ten 1.2 KB. So 128 KiB
  * are 720 flushes, or 280 with one such merge for four of them: what became of the last 4 GiB at the default size of
- * memtables. When that is full an open takes 0.1 ms longer, the first commit after it and a close 0.4 ms each beside their 3 and
- * 1.5 ms of barriers, on a disk that syncs in 0.3 ms; all other commits take what they took.
+ * memtables. When that is full an open takes 0.1 ms longer, the first commit after it and a close some 0.4 ms each beside their 3
+ * and 1.5 ms, which are mostly barriers; all other commits take what they took.
  *
  * Edits are kept as their bytes and decoded when somebody asks: opening and closing a tree then only copies them, and they take
  * a quarter of the memory. Adding one copies a list of at most some 2,000 references: 2 us beside a barrier.

@@ -414,11 +414,13 @@ export class Tree extends Reads implements AsyncDisposable {
    *
    * await using tree = await Tree.open("data", { storage: new MemoryStorage() });
    * tree.insert("a", "1");
+   * await tree.flushMemtable();
+   * tree.insert("a", "2");
    * await tree.compact();
    * const { forgotten, changes } = tree.history();
-   * assertEquals([forgotten, changes.map(({ cause }) => cause)], [0, ["created", "flush", "merge"]]);
+   * assertEquals([forgotten, changes.map(({ cause }) => cause)], [0, ["created", "flush", "flush", "merge"]]);
    *
-   * // Why does this segment exist, why is it there, and what became of the one that was flushed?
+   * // What became of the segment that was flushed first, and why is what came of it where it is?
    * const flushed = changes[1]!.added[0]!.id;
    * const gone = changes.findLast(({ removed }) => removed.includes(flushed));
    * assertEquals([gone?.cause, gone?.reason], ["merge", "asked for"]);
