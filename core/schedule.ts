@@ -48,7 +48,12 @@ export function schedule(
   if (paused === undefined || paused === "strategy") next = startCompaction(next, start, options, now);
   const change = next.committing[0];
   const isFlush = change !== undefined && workOf(change) === "flush";
-  if (paused !== "flush" && (paused !== "compaction" || isFlush)) next = startCommit(next, start, now);
+  if (paused !== "flush" && (paused !== "compaction" || isFlush)) {
+    const pending = next.committing.length;
+    next = startCommit(next, start, now);
+    // What was given up may be what something else waits for.
+    if (next.committing.length < pending) return schedule(next, options, now, persist, start);
+  }
   return { state: next, persist, start };
 }
 
@@ -135,13 +140,8 @@ function startManual(
   if (choice.kind === "none" || manual.rounds >= roundsMax(state.version, options)) {
     return { ...state, manual: undefined, askStrategy: true };
   }
-  return chosen(
-    { ...state, manual: { ...manual, rounds: manual.rounds + 1 } },
-    choice,
-    options,
-    now,
-    start,
-  );
+  const next = { ...state, manual: { ...manual, rounds: manual.rounds + 1 } };
+  return chosen(next, choice, options, now, start) ?? state;
 }
 
 /** Asks the strategy until it wants nothing or no more may run. */
@@ -168,11 +168,12 @@ function startChosen(
       );
       return { ...next, askStrategy: false, failure: failureOf(next, "strategy", endless, now) };
     }
-    const before = next;
-    next = chosen({ ...next, askStrategy: true, rounds: next.rounds + 1 }, choice, options, now, start);
-    if (next.failure !== before.failure && next.failure !== undefined) {
-      return { ...next, askStrategy: next.failure.work !== "strategy" };
-    }
+    const begun = chosen({ ...next, rounds: next.rounds + 1 }, choice, options, now, start);
+    // What a strategy sees of tasks under way are busy segments: it is asked again when one of them has ended.
+    if (begun === undefined) return { ...next, askStrategy: false };
+    const hasFailed = begun.failure !== next.failure && begun.failure !== undefined;
+    next = begun;
+    if (hasFailed) return { ...next, askStrategy: next.failure?.work !== "strategy" };
   }
   return next;
 }
@@ -194,38 +195,33 @@ function withoutMootFailure({ failure, committing }: TreeState): Failure | undef
   return failure?.work === "compaction" && committing.length === 0 ? undefined : failure;
 }
 
-/** Returns the state with a choice begun, or with the reason why it may not be. */
+/** Returns the state with a choice refused. */
+export function refused(state: TreeState, why: string, now: number): TreeState {
+  const error = new RangeError(`Cannot do what the compaction strategy chose: ${why}`);
+  return { ...state, failure: failureOf(state, "strategy", error, now) };
+}
+
+/** Returns the state with a choice begun, or with the reason why it may not be, or `undefined` if it has to wait for a task. */
 export function chosen(
   state: TreeState,
   choice: CompactionChoice,
   options: StepOptions,
   now: number,
   start: StartEffect[],
-): TreeState {
-  const refused = (why: string): TreeState => ({
-    ...state,
-    failure: failureOf(
-      state,
-      "strategy",
-      new RangeError(`Cannot do what the compaction strategy chose: ${why}`),
-      now,
-    ),
-  });
+): TreeState | undefined {
   if (choice?.kind === "none") return state;
   if (choice?.kind !== "merge" && choice?.kind !== "move" && choice?.kind !== "drop") {
-    return refused("it is no choice");
+    return refused(state, "it is no choice", now);
   }
   const levelCount = Math.max(options.levelCount, ...state.version.runs.map((run) => run.level + 1));
   const checked = checkChoice(choice, state.version, busySegments(state), levelCount);
-  if (typeof checked === "string") return refused(checked);
+  if (typeof checked === "string") return refused(state, checked, now);
   const reason = choice.reason ?? "";
   const segments = checked.runs.flatMap((run) => run.segments);
   if (choice.kind === "drop") {
     return { ...state, committing: [...state.committing, { kind: "drop", segments, reason }] };
   }
-  if (touchesRunning(state, checked.runs, choice.destLevel)) {
-    return refused("it touches what another task changes");
-  }
+  if (touchesRunning(state, checked.runs, choice.destLevel)) return undefined;
   if (choice.kind === "move") {
     const { destLevel } = choice;
     return { ...state, committing: [...state.committing, { kind: "move", segments, destLevel, reason }] };

@@ -29,7 +29,7 @@ import { withEdit } from "./history.ts";
 import type { Memtable } from "./memtable.ts";
 import { applyBatch, EMPTY_MEMTABLE } from "./memtable.ts";
 import { RECORD_BATCH, sealRecord } from "./record.ts";
-import { chosen, failureOf, reservedOutputs, schedule, workOf } from "./schedule.ts";
+import { chosen, failureOf, refused, reservedOutputs, schedule, workOf } from "./schedule.ts";
 import { newOwner } from "./sorted_map.ts";
 import type { StepOptions, TreeState } from "./state.ts";
 import { barrierOf, isCovered } from "./state.ts";
@@ -57,7 +57,8 @@ export function step(state: TreeState, command: Command, options: StepOptions): 
       return schedule(sealed(retried(state), state.seqno), options, command.now);
     case "choose": {
       const start: StartEffect[] = [];
-      const next = chosen({ ...state, failure: undefined }, command.choice, options, command.now, start);
+      const next = chosen({ ...state, failure: undefined }, command.choice, options, command.now, start) ??
+        refused(state, "it touches what another task changes", command.now);
       return schedule(next, options, command.now, [], start);
     }
     case "compact": {

@@ -2,9 +2,10 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { BatchBuilder } from "../../core/batch.ts";
 import type { CompactionChoice } from "../../core/choice.ts";
 import type { Command } from "../../core/command.ts";
+import type { StartEffect } from "../../core/effect.ts";
 import { scanJournal } from "../../core/journal.ts";
 import { openedState } from "../../core/state.ts";
-import type { TreeState } from "../../core/state.ts";
+import type { StepOptions, TreeState } from "../../core/state.ts";
 import type { Step } from "../../core/step.ts";
 import { step } from "../../core/step.ts";
 import { EMPTY_VERSION, versionSegments } from "../../core/version.ts";
@@ -139,6 +140,33 @@ Deno.test("changes whose inputs a clear took are given up, and their outputs rem
   tree.settle();
   assertEquals([tree.state.committing, tree.state.inFlight, tree.state.failure], [[], [], undefined]);
   assertEquals([tree.state.version.runs, tree.disk().segments.size], [[], 0]);
+});
+
+Deno.test("what waited for a change that is given up goes on", () => {
+  const asked: string[] = [];
+  const options: StepOptions = {
+    ...LARGE,
+    choose: () => {
+      asked.push("strategy");
+      return { kind: "none" };
+    },
+  };
+  const tree = new PureTree(options);
+  for (const key of ["a", "b"]) tree.put([key, "1"]).seal().settle();
+  const [, a] = versionSegments(tree.state.version).map((segment) => segment.id);
+  tree.choose({ kind: "merge", segments: [a!], destLevel: 1, targetSize: 1024 });
+  tree.write([{ kind: "clear" }]);
+  tree.seal();
+  const isFlush = (effect: StartEffect): boolean =>
+    effect.kind === "run_task" && effect.task.kind === "flush";
+  tree.finish(tree.pending.findIndex(isFlush));
+  tree.finish(tree.pending.findIndex((effect) => effect.kind === "commit_edit"));
+  assertEquals([tree.state.version.runs, tree.state.inFlight.length], [[], 1]);
+  tree.dispatch({ kind: "compact", id: 1, interval: { lower: "", upper: undefined }, now: tree.now });
+  assertEquals(tree.state.manual?.id, 1);
+  asked.length = 0;
+  tree.finish(tree.pending.findIndex((effect) => effect.kind === "run_task"));
+  assertEquals([tree.state.manual, asked.includes("strategy")], [undefined, true]);
 });
 
 Deno.test("a flush that fails is kept, tried again after pauses that double, and clears the failure when it succeeds", () => {
@@ -292,14 +320,14 @@ Deno.test("a merge keeps tombstones for what is older than all its inputs, and f
   const tree = new PureTree(LARGE);
   for (const key of ["a", "b", "c", "d"]) tree.put([key, "1"]).seal().settle();
   const [d, c, b, a] = versionSegments(tree.state.version).map((segment) => segment.id);
-  const olderOf = (segments: readonly number[]): number[] => {
+  const olderOf = (segments: readonly number[]): string => {
     const choice: CompactionChoice = { kind: "merge", segments, destLevel: 0, targetSize: 1024 };
     const [task] = step(tree.state, { kind: "choose", choice, now: 1 }, LARGE).state.inFlight;
-    return task!.older.flatMap((run) => run.segments.map((segment) => segment.id));
+    return task!.older.flatMap((run) => run.segments.map((segment) => segment.minKey)).join("");
   };
-  assertEquals(olderOf([c!, b!]), [a!]);
-  assertEquals(olderOf([d!, b!]), [c!, a!]);
-  assertEquals([olderOf([a!]), olderOf([d!, c!, b!, a!])], [[], []]);
+  assertEquals(olderOf([c!, b!]), "a");
+  assertEquals(olderOf([d!, b!]), "ca");
+  assertEquals([olderOf([a!]), olderOf([d!, c!, b!, a!])], ["", ""]);
 });
 
 Deno.test("a remove of what nothing older has leaves nothing behind", () => {
