@@ -48,6 +48,7 @@ export function checkChoice(
   busy: ReadonlySet<SegmentId>,
   levelCount: number,
 ): ChosenSegments | string {
+  if (choice.reason !== undefined && typeof choice.reason !== "string") return "its reason is no text";
   const named = Array.isArray(choice.segments) ? choice.segments as readonly SegmentId[] : [];
   const ids = new Set(named);
   if (ids.size === 0) return "it names no segment";

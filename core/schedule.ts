@@ -265,37 +265,42 @@ function mergeTask(
   };
 }
 
-/** Tells whether a running merge reads or writes the same keys between the same levels. */
+/**
+ * Tells whether a running merge writes keys of the same range to the same level, or stands between the inputs in age.
+ *
+ * Neither could lose anything, since a place is looked for when a merge ends; but one of the two would be given up, or a level
+ * would have two runs where there was one.
+ */
 function touchesRunning(state: TreeState, runs: readonly Run[], destLevel: number): boolean {
-  const mine = extentOf(runs, destLevel);
+  const mine = extentOf(state.version, runs);
   const running = [
     ...state.inFlight,
     ...state.committing.flatMap((change) => change.kind === "task" ? [change.task] : []),
   ];
   return running.some((task) => {
     if (task.kind === "flush") return false;
-    const theirs = extentOf(task.inputs, task.destLevel);
-    return overlap(mine, theirs) && mine.levelMin <= theirs.levelMax && theirs.levelMin <= mine.levelMax;
+    const theirs = extentOf(state.version, task.inputs);
+    if (!overlap(mine, theirs)) return false;
+    return task.destLevel === destLevel || (mine.newest <= theirs.oldest && theirs.newest <= mine.oldest);
   });
 }
 
-function extentOf(
-  runs: readonly Run[],
-  destLevel: number,
-): {
+interface Extent {
   readonly minKey: string;
   readonly maxKey: string;
-  readonly levelMin: number;
-  readonly levelMax: number;
-} {
-  const minKeys = runs.map((run) => run.segments[0]!.minKey);
-  const maxKeys = runs.map((run) => run.segments.at(-1)!.maxKey);
-  const levels = [destLevel, ...runs.map((run) => run.level)];
+  /** The first and the last run of the version that has any of them. */
+  readonly newest: number;
+  readonly oldest: number;
+}
+
+function extentOf(version: Version, runs: readonly Run[]): Extent {
+  const ids = new Set(runs.flatMap((run) => run.segments.map((segment) => segment.id)));
+  const has = (run: Run): boolean => run.segments.some((segment) => ids.has(segment.id));
   return {
-    minKey: minKeys.reduce((a, b) => a < b ? a : b),
-    maxKey: maxKeys.reduce((a, b) => a > b ? a : b),
-    levelMin: Math.min(...levels),
-    levelMax: Math.max(...levels),
+    minKey: runs.map((run) => run.segments[0]!.minKey).reduce((a, b) => a < b ? a : b),
+    maxKey: runs.map((run) => run.segments.at(-1)!.maxKey).reduce((a, b) => a > b ? a : b),
+    newest: version.runs.findIndex(has),
+    oldest: version.runs.findLastIndex(has),
   };
 }
 

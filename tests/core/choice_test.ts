@@ -69,8 +69,19 @@ Deno.test("a choice of segments that are busy, unknown, named twice or not at al
   }
 });
 
+Deno.test("a reason that is no text is refused: it could not be written down", () => {
+  for (const reason of [5, null, {}, Symbol("why")]) {
+    for (const choice of [merge([6, 4], 1), move([5], 0), drop([1])]) {
+      assertEquals(why({ ...choice, reason: reason as string }), "its reason is no text");
+    }
+  }
+  for (const reason of [undefined, "", "why"]) {
+    assertEquals(why({ ...drop([1]), reason } as Choice), undefined);
+  }
+});
+
 Deno.test("a level that is not there is refused", () => {
-  for (const level of [-1, 7, 1.5, NaN, Infinity, "1" as unknown as number]) {
+  for (const level of [-1, 7, 1.5, NaN, Infinity, "1" as unknown as number, undefined as unknown as number]) {
     assertEquals(why(merge([1], level)), `there is no level ${level}`);
     assertEquals(why(move([1], level)), `there is no level ${level}`);
   }

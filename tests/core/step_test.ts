@@ -336,18 +336,22 @@ Deno.test("a remove of what nothing older has leaves nothing behind", () => {
   assertEquals(tree.state.active.map.size, 2); // tombstones for "c", which may be in the segment, and for "x"
 });
 
-Deno.test("two tasks never work on the same keys between the same levels, nor share ids", () => {
-  const tree = new PureTree({ ...LARGE, tasksMax: 9 });
-  for (const keys of ["ab", "mn", "xy", "bc"]) {
-    for (const key of keys) tree.put([key, "1"]);
-    tree.seal().settle();
-  }
-  const [bc, xy, mn, ab] = versionSegments(tree.state.version).map((segment) => segment.id);
-  const merge = (segments: number[], destLevel = 1): void =>
-    void tree.choose({ kind: "merge", segments, destLevel, targetSize: 1024 });
-  merge([bc!, ab!]);
-  merge([mn!], 2);
-  merge([xy!], 0);
+Deno.test("two tasks never write the same keys to one level, nor stand between each other in age, nor share ids", () => {
+  const flushed = (): { readonly tree: PureTree; readonly ids: readonly number[] } => {
+    const tree = new PureTree({ ...LARGE, tasksMax: 9 });
+    for (const keys of ["ab", "mn", "xy", "bc"]) {
+      for (const key of keys) tree.put([key, "1"]);
+      tree.seal().settle();
+    }
+    return { tree, ids: versionSegments(tree.state.version).map((segment) => segment.id) };
+  };
+  const merge = (segments: readonly number[], destLevel = 1): CompactionChoice => (
+    { kind: "merge", segments, destLevel, targetSize: 1024 }
+  );
+  const { tree, ids: [bc, xy, mn, ab] } = flushed();
+  tree.choose(merge([bc!, ab!]));
+  tree.choose(merge([mn!], 2));
+  tree.choose(merge([xy!], 0));
   assertEquals([tree.state.inFlight.length, tree.state.failure], [3, undefined]);
   const reserved = tree.state.inFlight.flatMap((task) =>
     Array.from({ length: task.outputs }, (_, i) => task.firstOutput + i)
@@ -356,18 +360,34 @@ Deno.test("two tasks never work on the same keys between the same levels, nor sh
   tree.put(["n", "2"]).seal();
   tree.finish(tree.pending.length - 1);
   tree.finish(tree.pending.length - 1);
+  // What is newer as a whole may be merged beside what goes elsewhere.
   const [fresh] = versionSegments(tree.state.version).map((segment) => segment.id);
-  const next = step(tree.state, {
-    kind: "choose",
-    choice: { kind: "merge", segments: [fresh!], destLevel: 0, targetSize: 1024 },
-    now: 1,
-  }, { ...LARGE, tasksMax: 0 });
-  assertEquals(`${next.state.failure?.error}`.endsWith("it touches what another task changes"), true);
+  tree.choose(merge([fresh!], 0));
+  assertEquals([tree.state.inFlight.length, tree.state.failure], [4, undefined]);
   tree.settle();
   assertEquals(
     forwards(tree.state, ALL, tree.source).map(([key, value]) => key + value).join(" "),
     "a1 b1 c1 m1 n2 x1 y1",
   );
+  for (const destLevel of [1, 2]) {
+    const other = flushed();
+    other.tree.choose(merge([other.ids[1]!, other.ids[3]!]));
+    assertEquals(other.tree.state.inFlight.length, 1);
+    const { state } = step(
+      other.tree.state,
+      { kind: "choose", choice: merge([other.ids[2]!], destLevel), now: 1 },
+      { ...LARGE, tasksMax: 0 },
+    );
+    assertEquals(`${state.failure?.error}`.endsWith("it touches what another task changes"), true);
+    // A strategy that chooses so is only asked again when the task has ended.
+    const waiting = step(
+      other.tree.state,
+      { kind: "tick", force: false, ask: true, now: 1 },
+      { ...LARGE, tasksMax: 9, choose: () => merge([other.ids[2]!], destLevel) },
+    );
+    assertEquals([waiting.state.failure, waiting.state.inFlight.length, waiting.start], [undefined, 1, []]);
+    assertEquals(waiting.state.askStrategy, false);
+  }
 });
 
 Deno.test("a strategy is asked when the version has changed or somebody asks, up to the most tasks", () => {

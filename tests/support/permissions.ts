@@ -130,7 +130,8 @@ function seenEntry(path: string, look: (path: string) => string): string[] {
   try {
     return [look(path)];
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
+    // What has ended between the two looks is gone, or says that there is no such process (ESRCH).
+    if (error instanceof Deno.errors.NotFound || `${error}`.includes("os error 3")) return [];
     throw error;
   }
 }
