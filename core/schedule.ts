@@ -22,7 +22,7 @@ import { busySegments } from "./state.ts";
 import type { Step } from "./step.ts";
 import type { FlushTask, MergeTask, Task } from "./task.ts";
 import { outputsNeeded } from "./task.ts";
-import type { Run, SegmentMeta, Version } from "./version.ts";
+import type { Place, Run, SegmentMeta, Version } from "./version.ts";
 import { overlap, placeFor, versionSegments, withoutSegments } from "./version.ts";
 
 /** Bytes from which on a flush begins a new segment. */
@@ -244,7 +244,8 @@ function mergeTask(
   const segments = inputs.flatMap((run) => run.segments);
   const bytes = segments.reduce((sum, segment) => sum + segment.size, 0);
   const ids = new Set(segments.map((segment) => segment.id));
-  const newest = state.version.runs.findIndex((run) => run.segments.some((segment) => ids.has(segment.id)));
+  // Where the outputs go is known to be possible: what is below that place is older.
+  const place = placeFor(state.version.runs, ids, choice.destLevel, segments) as Place;
   return {
     kind: "merge",
     id: state.nextTask,
@@ -259,7 +260,7 @@ function mergeTask(
       seqnoMax: Math.max(...segments.map((segment) => segment.seqnoMax)),
       writtenAt: Math.max(...segments.map((segment) => segment.writtenAt)),
     },
-    older: withoutSegments(state.version.runs.slice(newest + 1), ids),
+    older: withoutSegments(state.version.runs, ids).slice(place.index),
     reason: choice.reason ?? "",
     inputs,
   };

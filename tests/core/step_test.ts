@@ -316,18 +316,25 @@ Deno.test("a level that is deeper than there are levels may still be chosen", ()
   assertEquals(kinds(step(tree.state, { kind: "choose", choice, now: 1 }, fewer)), ["merge"]);
 });
 
-Deno.test("a merge keeps tombstones for what is older than all its inputs, and for nothing else", () => {
-  const tree = new PureTree(LARGE);
-  for (const key of ["a", "b", "c", "d"]) tree.put([key, "1"]).seal().settle();
-  const [d, c, b, a] = versionSegments(tree.state.version).map((segment) => segment.id);
-  const olderOf = (segments: readonly number[]): string => {
+Deno.test("a merge keeps tombstones for what is older than its outputs, and for nothing else", () => {
+  /** Flushes keys, oldest first, and tells what is older than a merge of some of those flushes, counted from the newest. */
+  const olderThan = (flushes: readonly string[], ...inputs: readonly number[]): string => {
+    const tree = new PureTree(LARGE);
+    for (const keys of flushes) {
+      tree.put(...[...keys].map((key): [string, string] => [key, "1"])).seal().settle();
+    }
+    const ids = versionSegments(tree.state.version).map((segment) => segment.id);
+    const segments = inputs.map((i) => ids[i]!);
     const choice: CompactionChoice = { kind: "merge", segments, destLevel: 0, targetSize: 1024 };
     const [task] = step(tree.state, { kind: "choose", choice, now: 1 }, LARGE).state.inFlight;
     return task!.older.flatMap((run) => run.segments.map((segment) => segment.minKey)).join("");
   };
-  assertEquals(olderOf([c!, b!]), "a");
-  assertEquals(olderOf([d!, b!]), "ca");
-  assertEquals([olderOf([a!]), olderOf([d!, c!, b!, a!])], ["", ""]);
+  const overlapping = ["az", "bz", "cz", "dz"];
+  assertEquals(olderThan(overlapping, 1, 2), "a");
+  assertEquals(olderThan(overlapping, 0, 1), "ba");
+  assertEquals([olderThan(overlapping, 3), olderThan(overlapping, 0, 1, 2, 3)], ["", ""]);
+  // What lies between the inputs in age and is newer than the one that it shares keys with is not older.
+  assertEquals(olderThan(["xz", "yz", "a"], 0, 2), "");
 });
 
 Deno.test("a remove of what nothing older has leaves nothing behind", () => {
