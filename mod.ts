@@ -24,11 +24,14 @@ export * from "./io/mod.ts";
 export * from "./core/errors.ts";
 export type { Bytes, Entry, Key, Value } from "./core/bytes.ts";
 export type { RecoveryMode } from "./core/recovery.ts";
-export { fifo, lazyLeveled, leveled, Levels, sizeTiered } from "./compaction/mod.ts";
+export { compare, fifo, lazyLeveled, leveled, Levels, simulate, sizeTiered } from "./compaction/mod.ts";
 export type {
   CompactionChoice,
   CompactionStrategy,
   LevelOptions,
   SegmentId,
   SegmentShape,
+  SimulationOptions,
+  SimulationReport,
+  Workload,
 } from "./compaction/mod.ts";

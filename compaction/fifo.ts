@@ -101,7 +101,7 @@ function choose(
   return { kind: "drop", segments: dropped, reason };
 }
 
-/** Gives all segments in an order in which they may be dropped. Cost: as many as are asked for, but a run below level 0 as a whole. */
+/** Gives all segments in an order in which they may be dropped. Cost: a step for each; a run below level 0 is sorted. */
 function* oldestFirst(placed: readonly PlacedSegments[]): Generator<PlacedSegment, void> {
   for (let level = placed.length - 1; level >= 0; level--) {
     const segments = placed[level]!;

@@ -152,8 +152,9 @@ function stateOf(segments: readonly PlacedSegment[], lastLevel: number): Group["
 }
 
 /**
- * Returns the first neighbours, `least` of them or more, that are all wanted and have at most so many bytes together; a single one
- * may have more.
+ * Returns the first neighbours, `least` of them or more, that are all wanted and have at most so many bytes together.
+ *
+ * A single one may have more.
  *
  * Neighbours may become one segment, so nothing that is left alone may lie in between.
  */

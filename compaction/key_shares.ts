@@ -69,7 +69,7 @@ export class SharesFold implements KeyShares {
 
   /** Begins anew. */
   clear(): void {
-    this.puts.fill(0);
+    for (let band = 0; band < this.puts.length; band++) this.puts[band] = 0;
     this.tombstones = 0;
     this.ghosts = 0;
   }

@@ -131,12 +131,14 @@ export class Levels {
     }
     const busy = new Map<SegmentId, PlacedSegment>();
     const placed = levels.map((shapes, level) =>
-      PlacedSegments.of(ordered(shapes).map((shape) => {
-        const keys = { minKey: textOf(shape.minKey), maxKey: textOf(shape.maxKey) };
-        const one = new PlacedSegment({ ...shape, ...keys }, level);
-        if (shape.busy) busy.set(shape.id, one);
-        return one;
-      }))
+      PlacedSegments.of(
+        ordered(shapes).map((shape) => {
+          const keys = { minKey: textOf(shape.minKey), maxKey: textOf(shape.maxKey) };
+          const one = new PlacedSegment({ ...shape, ...keys }, level);
+          if (shape.busy) busy.set(shape.id, one);
+          return one;
+        }),
+      )
     );
     return new Levels({ placed, busy });
   }

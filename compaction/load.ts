@@ -28,6 +28,9 @@ import { WORKLOAD_DEFAULTS } from "./workload.ts";
 /** Into how many bands keys are divided where they are not equally popular. */
 const BANDS = 40;
 
+/** Into how many parts a memtable is divided where what is in it changes while it is written. */
+const STEPS = 16;
+
 /** What a memtable holds when it is flushed. */
 export interface LoadStep {
   /** How many operations it takes. */
@@ -223,12 +226,20 @@ function removedKeys({ keys, removes = WORKLOAD_DEFAULTS.removes }: DeleteHeavyW
     spread: { bands: [1], isOnce: false },
     reads: [1],
     stretches: (first, count) => {
-      const putTimes = count * (1 - removes) / keys;
-      const removeTimes = count * removes / keys / Math.max(liveAfter(first + count / 2), 1 / keys);
-      const touched = -Math.expm1(-(putTimes + removeTimes));
-      const puts = touched * putTimes / (putTimes + removeTimes);
+      const each = count / STEPS;
+      let [puts, removed, putTimes, removeTimes] = [0, 0, 0, 0];
+      for (let step = 0; step < STEPS; step++) {
+        const live = Math.max(liveAfter(first + (step + 0.5) * each), 1 / keys);
+        const [put, remove] = [each * (1 - removes) / keys, each * removes / keys / live];
+        const touched = -Math.expm1(-(put + remove));
+        puts += touched * (put / (put + remove) - puts);
+        removed += touched * (remove / (put + remove) - removed);
+        putTimes += put;
+        removeTimes += remove;
+      }
+      // Keys that were not there and were not put either were removed in vain.
       const ghosts = (1 - liveAfter(first)) * Math.exp(-putTimes) * -Math.expm1(-removeTimes);
-      const tombstones = Math.max(0, touched - puts - ghosts);
+      const tombstones = Math.max(0, removed - ghosts);
       return [{ from: 0, to: keys, shares: { puts: [puts], tombstones, ghosts } }];
     },
   };

@@ -27,7 +27,7 @@ import { lastLevel } from "./strategy.ts";
 /** Bytes from which on a major compaction begins a new segment. */
 const TARGET_BYTES = 64 * 1024 * 1024;
 
-/** Groups are merged together up to so many bytes: some seconds of work, and not a step for each of a thousand small ones. */
+/** Groups are merged together up to so many bytes: seconds of work, and not a step for each of a thousand small ones. */
 const STEP_BYTES = 4 * TARGET_BYTES;
 
 const EVERYTHING: Interval = { lower: "", upper: undefined };

@@ -42,26 +42,41 @@ export class PlacedSegment {
   readonly maxHead: number;
   /** What else is known of it. */
   readonly facts: SegmentFacts;
+  /** Whether keys with the same head are the same key, as those are that are numbers. */
+  readonly #isExact: boolean;
   #shape: SegmentShape | undefined;
 
-  /** Places a segment; the heads are given by who knows them better than {@linkcode headOf}. */
-  constructor(
-    facts: SegmentFacts,
-    level: number,
-    minHead: number = headOf(facts.minKey),
-    maxHead: number = headOf(facts.maxKey),
-  ) {
+  /** Places a segment. Numbers are given where its keys are numbers. */
+  constructor(facts: SegmentFacts, level: number, minNumber?: number, maxNumber?: number) {
     this.id = facts.id;
     this.level = level;
     this.size = facts.size;
-    this.minHead = minHead;
-    this.maxHead = maxHead;
+    this.minHead = minNumber ?? headOf(facts.minKey);
+    this.maxHead = maxNumber ?? headOf(facts.maxKey);
     this.facts = facts;
+    this.#isExact = minNumber !== undefined;
   }
 
   /** The same segment at another level. */
   at(level: number): PlacedSegment {
-    return level === this.level ? this : new PlacedSegment(this.facts, level, this.minHead, this.maxHead);
+    if (level === this.level) return this;
+    if (this.#isExact) return new PlacedSegment(this.facts, level, this.minHead, this.maxHead);
+    return new PlacedSegment(this.facts, level);
+  }
+
+  /** Tells whether its smallest key is less than another's, with which it shares the head. */
+  hasLessMinKey(other: PlacedSegment): boolean {
+    return !this.#isExact && this.facts.minKey < other.facts.minKey;
+  }
+
+  /** Tells whether its greatest key is greater than another's, with which it shares the head. */
+  hasGreaterMaxKey(other: PlacedSegment): boolean {
+    return !this.#isExact && this.facts.maxKey > other.facts.maxKey;
+  }
+
+  /** Tells whether its greatest key is less than the smallest one of another, with which it shares the head. */
+  hasMaxKeyBelow(other: PlacedSegment): boolean {
+    return !this.#isExact && this.facts.maxKey < other.facts.minKey;
   }
 
   /** What a strategy sees of it while nothing needs it. */
@@ -85,17 +100,17 @@ export class PlacedSegment {
 
 /** Tells whether a segment ends before another begins. */
 export function endsBefore(one: PlacedSegment, other: PlacedSegment): boolean {
-  return one.maxHead === other.minHead ? one.facts.maxKey < other.facts.minKey : one.maxHead < other.minHead;
+  return one.maxHead === other.minHead ? one.hasMaxKeyBelow(other) : one.maxHead < other.minHead;
 }
 
 /** Tells whether a segment begins before another does. */
 export function beginsBefore(one: PlacedSegment, other: PlacedSegment): boolean {
-  return one.minHead === other.minHead ? one.facts.minKey < other.facts.minKey : one.minHead < other.minHead;
+  return one.minHead === other.minHead ? one.hasLessMinKey(other) : one.minHead < other.minHead;
 }
 
 /** Tells whether a segment ends behind where another does. */
 export function endsBehind(one: PlacedSegment, other: PlacedSegment): boolean {
-  return one.maxHead === other.maxHead ? one.facts.maxKey > other.facts.maxKey : one.maxHead > other.maxHead;
+  return one.maxHead === other.maxHead ? one.hasGreaterMaxKey(other) : one.maxHead > other.maxHead;
 }
 
 /** Tells whether the key ranges of two segments have a key in common. */

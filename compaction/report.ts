@@ -1,5 +1,10 @@
 /**
- * What a simulation tells.
+ * What a simulation tells: three amplifications, the decisions behind them, and the shape of the tree over time.
+ *
+ * - Amplifications are what strategies are chosen by: more of one buys less of another.
+ * - Decisions are in full, in the order of a real tree's history, with what each cost: the bytes that flushes and decisions
+ *   wrote add up to those of the write amplification.
+ * - A million of decisions takes some hundred megabytes; the shape over time is noted 200 times at most.
  *
  * @module
  */

@@ -122,7 +122,12 @@ function entriesPerBlock({ keyBytes, valueBytes, blockSize }: EntrySizes, tombst
 function sharedBytes({ keyBytes, sharedKeyBytes }: EntrySizes, stretch: number): number {
   if (sharedKeyBytes !== undefined) return Math.min(sharedKeyBytes, keyBytes);
   if (stretch < 1) return keyBytes;
-  const first = Math.ceil(Math.log10(stretch));
+  let [first, power] = [0, 1];
+  while (power < stretch) {
+    first += 1;
+    power *= 10;
+  }
   if (first >= keyBytes) return 0;
-  return keyBytes - first - stretch * (10 ** -first - 10 ** -keyBytes) / 0.9;
+  // The sum of 1 / 10^j from there on; what is behind the last digit is too little to count.
+  return keyBytes - first - stretch / power / 0.9;
 }

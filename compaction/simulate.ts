@@ -154,7 +154,9 @@ function reportOf(
 }
 
 function checked(options: SimulationOptions): SimulationOptions {
-  if (typeof options !== "object" || options === null) throw new TypeError("Cannot simulate: there are no options");
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError("Cannot simulate: there are no options");
+  }
   const { strategy, workload, seed, bytesPerSecond } = options;
   if (typeof strategy?.choose !== "function") {
     throw new TypeError("Cannot simulate: the strategy has no function choose");
@@ -194,4 +196,3 @@ function momentOf({ tree }: SimulatedWork, operations: number): SimulatedMoment 
 function average(numbers: readonly number[]): number {
   return numbers.reduce((sum, number) => sum + number, 0) / Math.max(1, numbers.length);
 }
-

@@ -33,9 +33,7 @@ export class SimulatedSegment implements SegmentFacts, KeyStretch {
   readonly entries: number;
   readonly tombstones: number;
   readonly shares: KeyShares;
-  readonly seqnoMin: number;
-  readonly seqnoMax: number;
-  readonly writtenAt: number;
+  readonly #origin: SimulatedOrigin;
 
   /** Makes one of `entries` entries, `tombstones` among them. */
   constructor(
@@ -53,9 +51,19 @@ export class SimulatedSegment implements SegmentFacts, KeyStretch {
     this.entries = entries;
     this.tombstones = tombstones;
     this.shares = shares;
-    this.seqnoMin = origin.seqnoMin;
-    this.seqnoMax = origin.seqnoMax;
-    this.writtenAt = origin.writtenAt;
+    this.#origin = origin;
+  }
+
+  get seqnoMin(): number {
+    return this.#origin.seqnoMin;
+  }
+
+  get seqnoMax(): number {
+    return this.#origin.seqnoMax;
+  }
+
+  get writtenAt(): number {
+    return this.#origin.writtenAt;
   }
 
   /** Its smallest key. */

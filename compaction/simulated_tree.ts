@@ -25,11 +25,14 @@ export interface Arrival {
   readonly segments: readonly PlacedSegment[];
 }
 
-/** A segment that goes, and which run of its level it was in, counted from the newest. */
+/** A segment that goes: where it stands in its level, and in which run, counted from the newest. */
 interface Departure {
   readonly segment: PlacedSegment;
+  readonly index: number;
   readonly run: number;
 }
+
+const NOTHING: ReadonlyMap<SegmentId, PlacedSegment> = new Map();
 
 /** A tree of shapes that changes. */
 export class SimulatedTree {
@@ -56,7 +59,7 @@ export class SimulatedTree {
 
   /** Returns its shape as a value. Cost: O(levels). */
   levels(busy: ReadonlyMap<SegmentId, PlacedSegment>): Levels {
-    return new Levels({ placed: [...this.#placed], busy: new Map(busy) });
+    return new Levels({ placed: this.#placed.slice(), busy: busy.size === 0 ? NOTHING : new Map(busy) });
   }
 
   /** Returns the runs of a level as lists of indices: where each begins and ends, newest first. */
@@ -94,66 +97,79 @@ export class SimulatedTree {
   /** Takes segments away and puts others where they belong. Requires: it is legal. */
   change(removed: readonly PlacedSegment[], arrival: Arrival | undefined): void {
     const gone = this.#departures(removed);
-    const before = arrival === undefined ? [] : [...this.#runs[arrival.level] ?? []];
-    for (const [level, departures] of gone) this.#remove(level, departures);
     for (const segment of removed) this.#byId.delete(segment.id);
-    if (arrival === undefined || arrival.segments.length === 0) return;
-    while (this.#placed.length <= arrival.level) {
+    const coming = arrival?.segments ?? [];
+    const level = arrival?.level ?? -1;
+    while (this.#placed.length <= level) {
       this.#placed.push(PlacedSegments.EMPTY);
       this.#runs.push([]);
     }
-    if (arrival.level === 0) this.#putInLevel0(removed, arrival.segments, gone.get(0) ?? []);
-    else this.#put(removed, arrival, gone.get(arrival.level) ?? [], before);
-    for (const segment of arrival.segments) this.#byId.set(segment.id, segment);
+    const isReplaced = coming.length > 0 && level > 0 &&
+      this.#replace(removed, level, coming, gone.get(level) ?? []);
+    const before = [...this.#runs[level] ?? []];
+    for (const [from, departures] of gone) {
+      if (!isReplaced || from !== level) this.#remove(from, departures);
+    }
+    for (const segment of coming) this.#byId.set(segment.id, segment);
+    if (isReplaced || coming.length === 0) return;
+    if (level === 0) this.#putInLevel0(removed, coming, gone.get(0) ?? []);
+    else this.#put(removed, level, coming, gone.get(level) ?? [], before);
   }
 
-  /** Finds which run each segment is in; of level 0 its index stands for the run. */
+  /** Finds where each segment stands. */
   #departures(segments: readonly PlacedSegment[]): Map<number, Departure[]> {
-    const byLevel = new Map<number, Departure[]>();
-    const inLevel0 = new Map<SegmentId, PlacedSegment>();
+    const byLevel = new Map<number, PlacedSegment[]>();
     for (const segment of segments) {
-      if (segment.level === 0) {
-        inLevel0.set(segment.id, segment);
-        continue;
-      }
-      const run = this.runsOf(segment.level).findIndex(([start, end]) =>
-        this.#indexIn(segment, start, end) >= 0
-      );
       const known = byLevel.get(segment.level);
-      if (known === undefined) byLevel.set(segment.level, [{ segment, run }]);
-      else known.push({ segment, run });
+      if (known === undefined) byLevel.set(segment.level, [segment]);
+      else known.push(segment);
     }
-    if (inLevel0.size > 0) byLevel.set(0, this.#departuresOfLevel0(inLevel0));
-    return byLevel;
+    const departures = new Map<number, Departure[]>();
+    for (const [level, own] of byLevel) {
+      departures.set(level, level === 0 ? this.#departuresOfLevel0(own) : this.#departuresOf(level, own));
+    }
+    return departures;
+  }
+
+  /** Segments mostly stand side by side, so each is looked for behind the one before. */
+  #departuresOf(level: number, segments: readonly PlacedSegment[]): Departure[] {
+    const placed = this.#placed[level]!;
+    const runs = this.runsOf(level);
+    const found: Departure[] = [];
+    let [index, run] = [-1, 0];
+    for (const segment of segments) {
+      const next = index + 1;
+      if (index >= 0 && next < runs[run]![1] && placed.at(next).id === segment.id) {
+        index = next;
+      } else {
+        run = runs.findIndex(([start, end]) => {
+          index = placed.firstReaching(segment, start, end);
+          return index < end && placed.at(index).id === segment.id;
+        });
+      }
+      found.push({ segment, index, run });
+    }
+    return found.sort((a, b) => a.index - b.index);
   }
 
   /** The oldest go first, mostly. */
-  #departuresOfLevel0(segments: ReadonlyMap<SegmentId, PlacedSegment>): Departure[] {
+  #departuresOfLevel0(segments: readonly PlacedSegment[]): Departure[] {
+    const ids = new Set(segments.map(({ id }) => id));
     const departures: Departure[] = [];
     const placed = this.#placed[0]!;
-    for (let i = placed.count - 1; i >= 0 && departures.length < segments.size; i--) {
-      const segment = placed.at(i);
-      if (segments.has(segment.id)) departures.push({ segment, run: i });
+    for (let index = placed.count - 1; index >= 0 && departures.length < ids.size; index--) {
+      const segment = placed.at(index);
+      if (ids.has(segment.id)) departures.push({ segment, index, run: index });
     }
     return departures.reverse();
   }
 
-  #indexIn(segment: PlacedSegment, start: number, end: number): number {
-    const placed = this.#placed[segment.level]!;
-    const index = placed.firstReaching(segment, start, end);
-    return index < end && placed.at(index).id === segment.id ? index : -1;
-  }
-
   #remove(level: number, departures: readonly Departure[]): void {
     let placed = this.#placed[level]!;
-    const runs = this.runsOf(level);
-    const indices = level === 0
-      ? departures.map(({ run }) => run)
-      : departures.map(({ segment, run }) => this.#indexIn(segment, ...runs[run]!)).sort((a, b) => a - b);
-    for (let last = indices.length - 1; last >= 0;) {
+    for (let last = departures.length - 1; last >= 0;) {
       let first = last;
-      while (first > 0 && indices[first - 1] === indices[first]! - 1) first -= 1;
-      placed = placed.splice(indices[first]!, indices[last]! + 1, []);
+      while (first > 0 && departures[first - 1]!.index === departures[first]!.index - 1) first -= 1;
+      placed = placed.splice(departures[first]!.index, departures[last]!.index + 1, []);
       last = first - 1;
     }
     this.#placed[level] = placed;
@@ -163,16 +179,37 @@ export class SimulatedTree {
     this.#runs[level] = lengths.filter((length) => length > 0);
   }
 
+  /** Puts segments where others of the only run of a level go, in one change, if nothing else is in their way. */
+  #replace(
+    removed: readonly PlacedSegment[],
+    level: number,
+    segments: readonly PlacedSegment[],
+    departures: readonly Departure[],
+  ): boolean {
+    if (this.#runs[level]!.length !== 1) return false;
+    const placed = this.#placed[level]!;
+    const [first, last] = hullOf(removed, segments);
+    const start = departures[0]?.index ?? placed.firstReaching(first);
+    const end = start + departures.length;
+    if (departures.length > 0 && departures.at(-1)!.index !== end - 1) return false;
+    if (start > 0 && !endsBefore(placed.at(start - 1), first)) return false;
+    if (end < placed.count && !endsBefore(last, placed.at(end))) return false;
+    this.#placed[level] = placed.splice(start, end, segments);
+    this.#runs[level]![0] = this.#placed[level]!.count;
+    return true;
+  }
+
   /** Puts segments into a run of a level that they fit in, or in front of the first that they must not stand behind. */
   #put(
     removed: readonly PlacedSegment[],
-    { level, segments }: Arrival,
+    level: number,
+    segments: readonly PlacedSegment[],
     departures: readonly Departure[],
     lengthsBefore: readonly number[],
   ): void {
     const runs = this.runsOf(level);
     const ages = agesAfter(lengthsBefore, departures);
-    const [first, last] = hullOf([...removed, ...segments]);
+    const [first, last] = hullOf(removed, segments);
     let above = -1;
     let below = Infinity;
     const isTouched = runs.map(([start, end], run) => {
@@ -227,8 +264,8 @@ export class SimulatedTree {
   ): void {
     const placed = this.#placed[0]!;
     const gone = new Set(departures.map(({ run }) => run));
-    let start = 0;
-    for (let age = 0, index = 0; index < placed.count; age++) {
+    let [start, index] = [0, 0];
+    for (let age = 0; index < placed.count; age++) {
       if (gone.has(age)) continue;
       const older = removed.filter((input) =>
         input.level > 0 || departures.some(({ segment, run }) => segment.id === input.id && run > age)
@@ -258,11 +295,16 @@ function isNewer(
   return departures.some(({ segment, run }) => segment.id === input.id && run < age);
 }
 
-function hullOf(segments: readonly PlacedSegment[]): [first: PlacedSegment, last: PlacedSegment] {
-  let [first, last] = [segments[0]!, segments[0]!];
-  for (const segment of segments) {
-    if (beginsBefore(segment, first)) first = segment;
-    if (endsBehind(segment, last)) last = segment;
+function hullOf(
+  some: readonly PlacedSegment[],
+  others: readonly PlacedSegment[],
+): [first: PlacedSegment, last: PlacedSegment] {
+  let [first, last] = [some[0]!, some[0]!];
+  for (const segments of [some, others]) {
+    for (const segment of segments) {
+      if (beginsBefore(segment, first)) first = segment;
+      if (endsBehind(segment, last)) last = segment;
+    }
   }
   return [first, last];
 }

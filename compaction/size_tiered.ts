@@ -15,16 +15,16 @@
  *   compaction pays up to `ratio` for each level.
  * - Reads: up to `T - 1` runs in each level, `(T - 1) x L` in all; filters spare a point read most of their blocks, a range has to
  *   look into all of them.
- * - Space: old versions stay until the runs meet, and each of the last level's `T - 1` runs may hold the same keys, so up to `T` times the
- *   live data, and as much again for the moment in which the last level is merged.
+ * - Space: old versions stay until the runs meet, and each of the last level's `T - 1` runs may hold the same keys, so up to
+ *   `T` times the live data, and as much again for the moment in which the last level is merged.
  *
  * Why by level and not by comparing sizes: runs of one level are of about one size by construction, merging neighbours
  * in age is always legal, and a level's number says how often its bytes were written.
  *
- * The *last level* has no next one, so its runs are merged within it, and there sizes do differ. Merging the giant of many terabytes with every
- * few small runs that arrive would cost its size each time. So only neighbours in age are merged of which none is larger than all
- * the others together: then every byte comes into a run at least twice as large as the one it was in, and is
- * rewritten there at most `log2(N / run)` times. What is left in the end are runs each of which is larger than any
+ * The *last level* has no next one, so its runs are merged within it, and there sizes do differ. Merging a giant of many
+ * terabytes with every few small runs that arrive would cost its size each time. So only neighbours in age are merged of which
+ * none is larger than all the others together: then every byte comes into a run at least twice as large as the one it was
+ * in, and is rewritten there at most `log2(N / run)` times. What is left in the end are runs each of which is larger than any
  * `T - 1` newer neighbours together: sizes that grow geometrically, so no more than some `T x log2(N / run)` runs.
  *
  * Source: Cassandra's SizeTieredCompactionStrategy (`min_threshold`, `max_threshold`, buckets of similar size), RocksDB wiki
@@ -39,7 +39,15 @@ import { placedOf } from "./levels.ts";
 import type { BuiltInStrategy, LevelOptions } from "./strategy.ts";
 import { builtIn, checkOption, lastLevel } from "./strategy.ts";
 import type { TierRun } from "./tiers.ts";
-import { areQuiet, bytesOfRuns, fullBytes, oneRunOf, TIER_TARGET_BYTES, tierRuns } from "./tiers.ts";
+import {
+  areQuiet,
+  bytesOfRuns,
+  fullBytes,
+  oneRunOf,
+  TIER_TARGET_BYTES,
+  tierCount,
+  tierRuns,
+} from "./tiers.ts";
 
 /** How {@linkcode sizeTiered} may be set. */
 export interface SizeTieredOptions {
@@ -89,14 +97,12 @@ function choose(
 ): CompactionChoice {
   const last = lastLevel(parts, options);
   for (let level = 0; level < last; level++) {
-    const runs = tierRuns(parts, level);
-    if (runs.length < minThreshold || !areQuiet(parts, level - 1, level + 1)) continue;
-    const reason = `level ${level} has ${runs.length} runs, threshold ${minThreshold}`;
-    return oneRunOf(runs.slice(-maxThreshold), level + 1, TIER_TARGET_BYTES, reason);
+    const count = tierCount(parts, level);
+    if (count < minThreshold || !areQuiet(parts, level, level)) continue;
+    const reason = `level ${level} has ${count} runs, threshold ${minThreshold}`;
+    return oneRunOf(tierRuns(parts, level).slice(-maxThreshold), level + 1, TIER_TARGET_BYTES, reason);
   }
-  const alike = areQuiet(parts, last - 1, last)
-    ? alikeIn(tierRuns(parts, last), minThreshold, maxThreshold)
-    : [];
+  const alike = areQuiet(parts, last, last) ? alikeIn(parts, last, minThreshold, maxThreshold) : [];
   if (alike.length === 0) return { kind: "none" };
   const reason = `the last level has ${alike.length} runs of similar size, threshold ${minThreshold}`;
   return oneRunOf(alike, last, TIER_TARGET_BYTES, reason);
@@ -105,20 +111,23 @@ function choose(
 /** Returns the bytes that are to be rewritten for sure: of full levels, and of what is alike in the last one. */
 function debt(parts: LevelParts, options: LevelOptions, minThreshold: number, maxThreshold: number): number {
   const last = lastLevel(parts, options);
-  const alike = alikeIn(tierRuns(parts, last), minThreshold, maxThreshold);
+  const alike = alikeIn(parts, last, minThreshold, maxThreshold);
   return fullBytes(parts, last, minThreshold) + bytesOfRuns(alike);
 }
 
 /**
- * Returns neighbours in age of which none is larger than all others together, those with the fewest bytes; none if there are none.
+ * Returns neighbours in age of a level of which none is larger than all others together; of several those with the fewest bytes.
  *
  * Cost: O(runs x maxThreshold).
  */
 function alikeIn(
-  runs: readonly TierRun[],
+  parts: LevelParts,
+  level: number,
   minThreshold: number,
   maxThreshold: number,
 ): readonly TierRun[] {
+  if (tierCount(parts, level) < minThreshold) return [];
+  const runs = tierRuns(parts, level);
   let [bestFrom, bestEnd, bestBytes] = [0, 0, Infinity];
   for (let end = runs.length; end >= minThreshold; end--) {
     let [bytes, largest] = [0, 0];

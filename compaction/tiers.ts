@@ -8,8 +8,8 @@
  *   older, so taking them down is always legal.
  * - Runs that share no key become one run by being moved: nothing is rewritten. So data that is written in the order of its
  *   keys is written once, whatever the strategy. Runs with tombstones are merged all the same, or those would never go.
- * - Where a task is under way a strategy sees its inputs, by `busy`, but not where its output goes: that is a level next to
- *   them. So a level is left alone while it or one next to it is busy.
+ * - While a merge of a level is under way the level is left alone: its newer runs cannot go below those that are being
+ *   merged. What is under way in other levels is no obstacle, for whatever is newer stays above.
  *
  * @module
  */
@@ -70,6 +70,13 @@ function isSameFlush({ facts: a }: PlacedSegment, { facts: b }: PlacedSegment): 
   return a.seqnoMin === b.seqnoMin && a.seqnoMax === b.seqnoMax;
 }
 
+/** Returns how many runs a level has. Cost: O(1) below level 0. */
+export function tierCount(parts: LevelParts, level: number): number {
+  const segments = parts.placed[level] ?? PlacedSegments.EMPTY;
+  if (level === 0) return tierRuns(parts, level).length;
+  return segments.count === 0 ? 0 : segments.breaks + 1;
+}
+
 /** Returns the bytes of some runs. */
 export function bytesOfRuns(runs: readonly TierRun[]): number {
   return runs.reduce((sum, run) => sum + run.bytes, 0);
@@ -102,11 +109,11 @@ function isWithoutWork(segments: readonly PlacedSegment[]): boolean {
   return sorted.every((segment, i) => i === 0 || endsBefore(sorted[i - 1]!, segment));
 }
 
-/** Returns the bytes of the levels above `end` that have enough runs to be merged: each of them is rewritten once at least. */
+/** Returns the bytes of the levels above `end` that have enough runs to be merged: each is rewritten once at least. */
 export function fullBytes(parts: LevelParts, end: number, threshold: number): number {
   let bytes = 0;
   for (let level = 0; level < end; level++) {
-    if (tierRuns(parts, level).length >= threshold) bytes += parts.placed[level]!.bytes;
+    if (tierCount(parts, level) >= threshold) bytes += parts.placed[level]!.bytes;
   }
   return bytes;
 }

@@ -138,7 +138,9 @@ export function checkWorkload(workload: Workload): void {
   if (keyBytes !== undefined) checkWhole("keyBytes", keyBytes, 1, Math.min(workload.entryBytes, 65_535));
   if (sharedKeyBytes !== undefined) checkWhole("sharedKeyBytes", sharedKeyBytes, 0, 65_535);
   if (operationsPerSecond !== undefined) checkNumber("operationsPerSecond", operationsPerSecond, 1e-6, 1e12);
-  if (workload.kind === "zipfian" && workload.skew !== undefined) checkNumber("skew", workload.skew, 1e-3, 10);
+  if (workload.kind === "zipfian" && workload.skew !== undefined) {
+    checkNumber("skew", workload.skew, 1e-3, 10);
+  }
   if (workload.kind === "timeOrdered" && workload.disorder !== undefined) {
     checkWhole("disorder", workload.disorder, 0, KEYS_MAX);
   }

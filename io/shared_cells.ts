@@ -108,9 +108,9 @@ export class LaneCells {
     this.#store(CANCELLED, task);
   }
 
-  /** Whether a task is not wanted any more. */
+  /** Whether a task that the Worker has claimed is not wanted any more; where another was offered since, it was taken for dead. */
   isCancelled(task: number): boolean {
-    return this.#load(CANCELLED) === task;
+    return this.#load(CANCELLED) === task || this.#load(CLAIM) !== -task;
   }
 
   /** Shows that the Worker is alive, and how far it is. */

@@ -79,10 +79,12 @@ export function memtableOf(message: FlushMessage, storage: Storage): Memtable {
   const { seqnoMin, seqnoMax } = message.origin;
   const owner = newOwner();
   let memtable = EMPTY_MEMTABLE;
+  let next = seqnoMin;
   for (const { id, validBytes } of message.journals) {
     const scan = scanJournal(readPart(storage, fileName("journal", id), validBytes), id);
     for (const record of scan.batches) {
-      if (record.number < seqnoMin || record.number > seqnoMax) continue;
+      if (record.number !== next || next > seqnoMax) continue;
+      next += 1;
       const place = {
         seqno: record.number,
         journal: id,
@@ -93,7 +95,7 @@ export function memtableOf(message: FlushMessage, storage: Storage): Memtable {
       memtable = applyBatch(memtable, batch, place, () => true, owner);
     }
   }
-  if (memtable.firstSeqno !== seqnoMin || memtable.lastSeqno !== seqnoMax) {
+  if (next <= seqnoMax) {
     throw new CorruptionError(
       `Cannot flush batches ${seqnoMin} to ${seqnoMax}: their journals do not hold all of them`,
     );

@@ -41,6 +41,13 @@ const DEATHS_MAX = 3;
 /** A held thread leaves a task for so long to a Worker that is there and does not begin it. */
 const PATIENCE_MS = 20;
 
+/**
+ * Where a tree is closed with a task under way, its Worker is waited for: `terminate()` only ends what comes back to its event loop,
+ * and it must not touch the folder when that is another handle's. At most so long; asked this often.
+ */
+const END_MS_MAX = 2_000;
+const END_LOOK_MS = 10;
+
 /** Runs tasks in Workers. */
 export class WorkerBackground implements Background, LaneHost {
   readonly #host: BackgroundHost;
@@ -155,19 +162,28 @@ export class WorkerBackground implements Background, LaneHost {
 
   died(lane: WorkerLane, error: Error): void {
     const { task } = lane;
+    const isUnclaimed = lane.takeBack() !== undefined;
     lane.forget();
     this.#deaths += 1;
     if (!lane.isReady) this.#giveUp(`a worker did not start: ${error.message}`);
     else if (this.#deaths >= DEATHS_MAX) this.#giveUp(`workers died: ${error.message}`);
     if (task !== undefined) {
       this.#outcomes.push(
-        lane.isReady ? { kind: "failed", task, error } : this.#inline.begin(task),
+        isUnclaimed ? this.#inline.begin(task) : { kind: "failed", task, error },
       );
     }
     this.#host.wake();
   }
 
   close(): void {
-    for (const lane of this.#lanes) lane.close();
+    for (const lane of this.#lanes) lane.cancel();
+    const deadline = performance.now() + END_MS_MAX;
+    for (const lane of this.#lanes) {
+      while (lane.task !== undefined && lane.takeBack() === undefined && lane.reply() === undefined) {
+        if (performance.now() > deadline) break;
+        this.#shared.waitForReply(this.#shared.replies, END_LOOK_MS);
+      }
+      lane.close();
+    }
   }
 }

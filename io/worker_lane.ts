@@ -182,8 +182,9 @@ export class WorkerLane {
     this.#task = undefined;
   }
 
-  /** Ends the Worker. */
+  /** Ends the Worker: what of it comes back to its event loop at once, a task under way when it next shows a sign of life. */
   close(): void {
+    this.cancel();
     clearTimeout(this.#idleTimer);
     clearInterval(this.#lookTimer);
     this.#worker?.terminate();

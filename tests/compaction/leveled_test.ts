@@ -6,6 +6,7 @@ import type { LevelOptions } from "../../compaction/strategy.ts";
 import type { CompactionChoice } from "../../core/choice.ts";
 import { checkChoice } from "../../core/choice.ts";
 import type { SegmentMeta, Version } from "../../core/version.ts";
+import { keyToBytes } from "../../core/bytes.ts";
 import { checkRuns, placeFor, versionSegments, withoutSegments, withSegments } from "../../core/version.ts";
 import { metaOf, version } from "../support/arbitraries.ts";
 import { runsText, shapes, versionOf } from "../support/shapes.ts";
@@ -91,10 +92,13 @@ Deno.test("what is busy is never chosen, nor what would need it", () => {
   assertEquals(busy(`${l0.replace("*", "")}\n L1  #1* b..z 1M`), { kind: "none" });
   // Another level has its turn then.
   assertEquals(busy(`${l0}\n L2  #1 a..z 800M`).kind, "move");
-  const l1 = "L1  #1* a..c 40M  #2 d..f 40M  #3 g..z 20M";
+  const l1 = "L1  #1* a..c 40M  #2 d..f 50M  #3 g..z 20M";
   const choice = busy(`${l1}\n L2  #5 a..b 1K  #6* e..e 1K  #7 h..z 90M`);
   assertEquals(choice.kind === "merge" && choice.segments, [3, 7]);
   assertEquals(busy(`${l1}\n L2  #6* e..e 1K  #7* h..z 90M`), { kind: "none" });
+  // What is on its way does not count: level 1 is within its target without it.
+  assertEquals(busy("L1  #1* a..c 40M  #2 d..f 40M  #3 g..z 20M"), { kind: "none" });
+  assertEquals(busy("L0  #9 a..c 1M  #8 a..c 1M  #7* a..c 1M  #6* a..c 1M"), { kind: "none" });
 });
 
 Deno.test("a level deeper than there are is emptied into the last one, a segment at a time", () => {
@@ -129,6 +133,69 @@ Deno.test("thresholds, ratios and targets are what the options say", () => {
   });
   assertEquals(leveled({ l0Threshold: 4 }).choose(shape, small), { kind: "none" });
   assertEquals(leveled({ l0Threshold: 1 }).choose(shape, small).reason, "level 1 is 3.00 times its target");
+});
+
+Deno.test("segments move as deep as they overlap nothing, but not below what is in use", () => {
+  const dest = (text: string): number | string => {
+    const choice = chosen(text);
+    return choice.kind === "move" ? choice.destLevel : choice.kind;
+  };
+  const l1 = "L1  #1 a..c 40M  #2 d..f 40M";
+  assertEquals(dest(l1), 2);
+  assertEquals(dest(`${l1}\n L2  #5 x..z 1M`), 2);
+  assertEquals(dest(`${l1}\n L4  #5 x..z 1M`), 4);
+  assertEquals(dest(`${l1}\n L4  #5 a..z 1M`), 3);
+  assertEquals(dest("L0  #9 g..h 1M  #8 e..f 1M  #7 c..d 1M  #6 a..b 1M\n L3  #1 x..z 1M"), 3);
+});
+
+Deno.test("tombstones that hide nothing are dropped where they would be moved", () => {
+  assertEquals(chosen("L1  #1 a..c 70M 10d\n L2  #5 x..z 1M"), {
+    kind: "drop",
+    segments: [1],
+    reason: "level 1 is 1.09 times its target",
+  });
+  assertEquals(chosen("L1  #1 a..c 70M 10d\n L4  #5 a..z 1M").kind, "move");
+});
+
+Deno.test("of a large level a few segments are looked at, and the best of them is nearly the best of all", () => {
+  const segments = Array.from({ length: 2_000 }, (_, i) => ({ level: 1 as number, i, size: 1024 ** 2 }));
+  const below = Array.from(
+    { length: 6_000 },
+    (_, i) => ({ level: 2, i, size: (i * 7919 % 13 + 1) * 1024 ** 2 }),
+  );
+  const shape = Levels.from([...segments, ...below].map(({ level, i, size }) => ({
+    ...shapes("L1  #1 a..b 1M")[0]!,
+    id: level * 10_000 + i,
+    level,
+    size,
+    minKey: keyToBytes(String(level === 1 ? i * 30 : i * 10).padStart(6, "0")),
+    maxKey: keyToBytes(String(level === 1 ? i * 30 + 29 : i * 10 + 9).padStart(6, "0")),
+  })));
+  const three = { ...OPTIONS, levelCount: 3 };
+  const choice = leveled().choose(shape, three);
+  assert(choice.kind === "merge");
+  assertEquals(choice, leveled().choose(shape, three));
+  const [own, ...others] = choice.segments;
+  assertEquals([own! < 20_000, others.length], [true, 3]);
+  const dragged = others.reduce((sum, id) => sum + below[id - 20_000]!.size, 0) / 1024 ** 2;
+  assert(dragged < 19, `${dragged} MiB, where 21 are the mean of all`);
+  // If all of them are busy, the others are looked at.
+  const busyBelow = shape.levels[2]!.map((one, i) => i < 5_997 ? { ...one, busy: true } : one);
+  const left = leveled().choose(Levels.from([...shape.levels[1]!, ...busyBelow]), three);
+  assertEquals(left.kind === "merge" && left.segments, [11_999, 25_997, 25_998, 25_999]);
+});
+
+Deno.test("what it still has to push down is what is above the targets", () => {
+  const debt = (text: string): number => {
+    const levels = Levels.from(shapes(text), { levelCount: 3 });
+    return leveled().debt!(levels, { ...OPTIONS, levelCount: 3 }) / 1024 ** 2;
+  };
+  assertEquals(debt("L0  #9 a..z 5M  #8 a..z 5M  #7 a..z 5M"), 0);
+  assertEquals(debt("L0  #9 a..z 5M  #8 a..z 5M  #7 a..z 5M  #6 a..z 5M"), 20);
+  assertEquals(debt("L1  #1 a..z 64M"), 0);
+  assertEquals(debt("L1  #1 a..z 70M\n L2  #2 a..z 900M"), 6);
+  assertEquals(debt("L4  #1 a..z 7M"), 7);
+  assertEquals([leveled().level0Threshold, leveled({ l0Threshold: 9 }).level0Threshold], [4, 9]);
 });
 
 Deno.test("options that make no sense are refused by name", () => {

@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { bytesOf, compareKeys, Levels, runsOf, shapesOverlap } from "../../compaction/levels.ts";
 import type { SegmentShape } from "../../compaction/levels.ts";
@@ -104,6 +104,52 @@ Deno.test("any version's shape has each of its segments once, at its level, and 
           assert(!shapesOverlap(newer, older) || newer.seqnoMax >= older.seqnoMax);
         }
       }
+    }
+  }));
+});
+
+Deno.test("what was given to a strategy never changes, whatever the strategy or its maker does", () => {
+  const given = shapes("L0  #9 a..k 10K  #8 c..z 12K").map((shape) => ({ ...shape }));
+  const levels = Levels.from(given);
+  const text = levels.toString();
+  given[0]!.id = 77;
+  given[0]!.minKey[0] = 0;
+  const first = levels.levels[0]!;
+  assertThrows(() => (first as SegmentShape[]).reverse(), TypeError);
+  assertThrows(() => Object.assign(first[0]!, { size: 1 }), TypeError);
+  assertEquals([levels.toString(), first[0]!.minKey], [text, keyToBytes("a")]);
+});
+
+Deno.test("levels that did not change are not made anew", () => {
+  const before = versionOf("L0  #9 a..k 10K\n L1  #5 a..f 1K  #6 g..z 1K\n L2  #1 a..z 1K");
+  const flushed = { level: 0, segments: [{ ...before.runs[0]!.segments[0]!, id: 10 }] };
+  const [one, other] = [before, { ...before, runs: [flushed, ...before.runs] }]
+    .map((version) => Levels.of(version, new Set(), 4));
+  assertEquals(ids(other!), [[10, 9], [5, 6], [1], []]);
+  assert(one!.levels[1] === other!.levels[1] && one!.levels[2] === other!.levels[2]);
+  const busy = Levels.of(before, new Set([6]), 4);
+  assert(busy.levels[2] === one!.levels[2]);
+  assertEquals(busy.levels[1]!.map((segment) => segment.busy), [false, true]);
+  assertEquals(`${busy}`.split("\n")[1], "L1  2 segments, 0.0 MiB   #5 #6*");
+  // The same segment at another level is another shape.
+  const [, ...moved] = before.runs;
+  const lower = { ...before, runs: moved.map((run) => ({ ...run, level: run.level + 1 })) };
+  assertEquals(Levels.of(lower, new Set(), 4).levels[2]!.map((segment) => segment.level), [2, 2]);
+});
+
+Deno.test("two shapes are equal if they hold the same", () => {
+  const text = "L0  #9 a..k 10K  #8* c..z 12K";
+  assertEquals(Levels.from(shapes(text)), Levels.from(shapes(text)));
+  assertNotEquals(Levels.from(shapes(text)), Levels.from(shapes(text.replace("*", ""))));
+});
+
+Deno.test("runs and bytes of a level are known without counting, and are what counting gives", () => {
+  fc.assert(fc.property(version, (given) => {
+    for (const level of Levels.of(given, new Set(), 4).levels) {
+      const copy = [...level];
+      assertEquals(runsOf(level).map((run) => [...run]), runsOf(copy).map((run) => [...run]));
+      assertEquals(runsOf(level), runsOf(level));
+      assertEquals(bytesOf(level), bytesOf(copy));
     }
   }));
 });

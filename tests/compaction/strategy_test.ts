@@ -1,5 +1,13 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { fifo, leveled, Levels, sizeTiered, storedStrategy, strategyFrom } from "../../compaction/mod.ts";
+import {
+  fifo,
+  lazyLeveled,
+  leveled,
+  Levels,
+  sizeTiered,
+  storedStrategy,
+  strategyFrom,
+} from "../../compaction/mod.ts";
 import type { CompactionStrategy } from "../../compaction/mod.ts";
 import { checkOption } from "../../compaction/strategy.ts";
 
@@ -8,6 +16,7 @@ Deno.test("a strategy of this module is stored with its options in order, and is
     leveled(),
     leveled({ l0Threshold: 2, targetSize: 4096 }),
     sizeTiered({ minThreshold: 3, maxThreshold: 5 }),
+    lazyLeveled({ threshold: 3, targetSize: 4096 }),
     fifo({ limit: 10_000 }),
   ];
   for (const strategy of strategies) {
@@ -48,7 +57,7 @@ Deno.test("an option is a whole number from its least on", () => {
 Deno.test("a strategy is a pure function: asked again it answers the same", () => {
   const options = { levelCount: 7, levelRatio: 10, maxMemtableSize: 1024, now: 5 };
   const levels = Levels.from([]);
-  for (const strategy of [leveled(), sizeTiered(), fifo({ limit: 1 })]) {
+  for (const strategy of [leveled(), sizeTiered(), lazyLeveled(), fifo({ limit: 1 })]) {
     assertEquals(strategy.choose(levels, options), strategy.choose(levels, options));
     assertStrictEquals(strategy.choose(levels, options).kind, "none");
   }

@@ -9,7 +9,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { leveled, Levels, majorChoice, sizeTiered } from "../../compaction/mod.ts";
+import { lazyLeveled, leveled, Levels, majorChoice, sizeTiered } from "../../compaction/mod.ts";
 import type { CompactionStrategy } from "../../compaction/mod.ts";
 import type { CompactionChoice, Run, SegmentMeta, TreeState, Version } from "../../core/mod.ts";
 import {
@@ -82,6 +82,7 @@ Deno.test("each strategy, followed to its end, keeps what is seen and ends", () 
     leveled({ l0Threshold: 1, targetSize: 1024 }),
     leveled({ l0Threshold: 3, targetSize: 4096 }),
     sizeTiered({ minThreshold: 2, maxThreshold: 3 }),
+    lazyLeveled({ threshold: 2, targetSize: 1024 }),
     { name: "major", choose: (levels) => majorChoice(levels, LEVELS) },
   ];
   let followed = 0;
@@ -213,16 +214,54 @@ function compare(
   const left = (of: Version): number =>
     versionSegments(of).reduce((sum, segment) => sum + segment.tombstones, 0);
   if (left(next) < left(state.version)) counts.tombstonesGone += 1;
+  if (choice.kind === "merge") checkTombstones(state.version, next, source, new Set(choice.segments));
+}
+
+/** Checks that a merge kept each tombstone that hides something and none below which nothing lies. */
+function checkTombstones(
+  before: Version,
+  after: Version,
+  source: MemorySegments,
+  ids: ReadonlySet<number>,
+): void {
+  const known = new Set(versionSegments(before).map((segment) => segment.id));
+  const kept = new Map(
+    versionSegments(after).filter((segment) => !known.has(segment.id)).flatMap((segment) =>
+      source.entriesOf(segment)
+    ),
+  );
+  const newest = new Map<string, { readonly value: string | null; readonly age: number }>();
+  let first = Infinity;
+  for (const [age, run] of before.runs.entries()) {
+    for (const segment of run.segments) {
+      if (!ids.has(segment.id)) continue;
+      first = Math.min(first, age);
+      for (const [key, value] of source.entriesOf(segment)) {
+        if (!newest.has(key)) newest.set(key, { value, age });
+      }
+    }
+  }
+  const isCovered = (key: string, from: number): boolean =>
+    before.runs.slice(from + 1).some((run) =>
+      run.segments.some((one) => !ids.has(one.id) && one.minKey <= key && key <= one.maxKey)
+    );
+  for (const [key, { value, age }] of newest) {
+    if (value !== null || isCovered(key, age)) assertEquals(kept.get(key), value);
+    else if (!isCovered(key, first)) assertEquals(kept.has(key), false);
+  }
+  assert([...kept.keys()].every((key) => newest.has(key)));
 }
 
 /** Returns the version after a choice, done through `step`; or why it was refused. */
 function applied(state: TreeState, source: MemorySegments, choice: CompactionChoice): Version | string {
   const nextId = Math.max(state.version.nextId, ...source.files.keys()) + 1;
+  const files = source.files.size;
   const chosen = step({ ...state, nextId }, { kind: "choose", choice, now: 1 }, SMALL);
   let [effect] = chosen.start;
   let at = chosen.state;
   if (effect === undefined) return `${at.failure!.error}`;
   assert(busySegments(at).size > 0);
+  assertEquals(effect.kind === "run_task", choice.kind === "merge");
   if (effect.kind === "run_task") {
     const outputs = rewrite(effect.task, source, NO_CODEC, new MemorySink(source.files));
     const finished = { kind: "task_finished" as const, task: effect.task.id, outputs, now: 2 };
@@ -233,5 +272,10 @@ function applied(state: TreeState, source: MemorySegments, choice: CompactionCho
   assert(effect?.kind === "commit_edit");
   const { version } = step(at, { kind: "edit_committed", now: 3 }, SMALL).state;
   assertEquals(version, applyEdit(state.version, effect.edit));
+  if (choice.kind === "move") {
+    // Nothing is rewritten: the same segments stand elsewhere.
+    const idsOf = (of: Version): number[] => versionSegments(of).map(({ id }) => id).sort((a, b) => a - b);
+    assertEquals([idsOf(version), source.files.size], [idsOf(state.version), files]);
+  }
   return version;
 }

@@ -1,6 +1,6 @@
 import { assertEquals, assertGreater } from "@std/assert";
 import fc from "fast-check";
-import { fifo, leveled, MemoryStorage, sizeTiered, Tree } from "@lsm/tree";
+import { fifo, lazyLeveled, leveled, MemoryStorage, sizeTiered, Tree } from "@lsm/tree";
 import type { CompactionStrategy } from "@lsm/tree";
 
 const KEYS = 200;
@@ -11,6 +11,9 @@ const strategy: fc.Arbitrary<CompactionStrategy> = fc.oneof(
     leveled,
   ),
   fc.record({ minThreshold: fc.integer({ min: 2, max: 4 }) }).map(sizeTiered),
+  fc.record({ threshold: fc.integer({ min: 2, max: 4 }), targetSize: fc.constantFrom(1024, 4096) }).map(
+    lazyLeveled,
+  ),
   fc.constant(fifo({ limit: 2 ** 40 })),
 );
 

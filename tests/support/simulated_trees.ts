@@ -1,6 +1,9 @@
 /**
  * Small simulations for tests, and what is easy to check on their reports.
  *
+ * Loads of half a gigabyte in memtables of a megabyte: three or four levels fill, in some tens of milliseconds, so a test
+ * may simulate a dozen of them.
+ *
  * @module
  */
 
