@@ -164,6 +164,7 @@ testWithFiles(
     await assertRejects(() => tree.flush(), IoError);
     await assertRejects(() => tree.close(), PoisonedError);
     const left = segmentsIn(folder);
+    assertEquals(left.length, before, "what was begun has been removed");
     await new Promise((resolve) => setTimeout(resolve, 300));
     assertEquals(segmentsIn(folder), left);
 
