@@ -203,12 +203,11 @@ function leastOf(
 /** Returns the bytes below that overlap a segment, both levels being runs; infinitely many if any of it is busy. */
 function bytesBelow({ placed, busy }: LevelParts, level: number, segment: PlacedSegment): number {
   const below = placed[level + 1]!;
+  if (busy.size === 0) return below.bytesOverlapping(segment);
+  if (busy.has(segment.id)) return Infinity;
   const start = below.firstReaching(segment);
   const end = below.firstBehind(segment, start);
-  if (busy.size > 0) {
-    if (busy.has(segment.id)) return Infinity;
-    for (let i = start; i < end; i++) if (busy.has(below.at(i).id)) return Infinity;
-  }
+  for (let i = start; i < end; i++) if (busy.has(below.at(i).id)) return Infinity;
   return below.bytesOf(start, end);
 }
 

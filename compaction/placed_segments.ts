@@ -131,6 +131,31 @@ export class PlacedSegments {
     return last === to || endsBefore(segment, this.at(last)) ? last : last + 1;
   }
 
+  /**
+   * Returns the bytes of all that overlap a segment.
+   *
+   * Requires: there is no break. Cost: O(log n), and a step for each; those are in one leaf mostly, and then none of them is looked at but the last.
+   */
+  bytesOverlapping(segment: PlacedSegment): number {
+    let node = this.#root;
+    while (!node.isLeaf) {
+      const item = firstEnding(node.ends, segment.minHead);
+      if (item === node.items.length) return 0;
+      node = node.items[item]!;
+    }
+    const { ends, items, bytes } = node;
+    const start = firstEnding(ends, segment.minHead);
+    let last = start;
+    while (last < items.length && ends[last]! < segment.maxHead) last += 1;
+    if (start === items.length || last === items.length || ends[start] === segment.minHead) {
+      // It goes on in the next leaf, or heads alone do not tell.
+      const from = this.firstReaching(segment);
+      return this.bytesOf(from, this.firstBehind(segment, from));
+    }
+    const end = endsBefore(segment, items[last]!) ? last : last + 1;
+    return bytes[end]! - bytes[start]!;
+  }
+
   /** Returns the first index from `from` to `to` whose end is above `head`, or is `head` and passes; `to` if there is none. */
   #first(from: number, to: number, head: number, passes: (segment: PlacedSegment) => boolean): number {
     if (from >= to) return to;
@@ -257,6 +282,18 @@ function innerOf(items: readonly Node[]): Inner {
     bytes[i + 1] = bytes[i]! + item.bytes[item.bytes.length - 1]!;
   }
   return { isLeaf: false, items, ends, counts, bytes };
+}
+
+/** Returns the first item that does not end below a head; their number if all do. */
+function firstEnding(ends: readonly number[], head: number): number {
+  let low = 0;
+  let high = ends.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (ends[middle]! < head) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Returns the last item before which there are `index` segments or fewer. */

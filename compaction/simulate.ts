@@ -19,6 +19,9 @@
  * - Stalls: how often a device of {@linkcode SimulationOptions.bytesPerSecond} would have stopped the writer; see `device.ts`.
  *   Writers are stopped at three times as many runs in level 0 as the strategy finds normal, as in the real tree.
  *
+ * Given up: compression, the manifest, journals and caches; and the tick of a minute, at which a real tree asks its strategy while nothing is
+ * written. Times are those at which memtables were full.
+ *
  * @module
  */
 
@@ -71,10 +74,10 @@ const BYTES_PER_SECOND = 500_000_000;
 /** How often the shape is noted, at most. */
 const MOMENTS_MAX = 200;
 
-/** What part of the keys that are not there a filter lets through. */
+/** What part of the keys that are not there a filter of ten bits a key lets through: filters are in memory, what passes costs a block. */
 const FILTER_PASSES = 0.01;
 
-/** A filter is asked for in memory; what it lets through costs a block. */
+/** Writers stop at so many times the runs in level 0 that the strategy finds normal, as in `core/pressure.ts`. */
 const LEVEL0_STOP_FACTOR = 3;
 
 /**

@@ -72,18 +72,21 @@ export class SimulatedTree {
 
   /** Returns segments by run, newest first. Requires: they are there. */
   byRun(segments: readonly PlacedSegment[]): readonly (readonly PlacedSegment[])[] {
-    const runs: PlacedSegment[][] = [];
-    const found = this.#departures(segments);
-    for (const level of [...found.keys()].sort((a, b) => a - b)) {
+    const runs: (readonly PlacedSegment[])[] = [];
+    for (let level = 0; level < this.#placed.length; level++) {
+      const own = segments.filter((segment) => segment.level === level);
+      if (own.length === 0) continue;
+      if (level > 0 && this.#runs[level]!.length === 1) {
+        runs.push(own.sort((a, b) => beginsBefore(a, b) ? -1 : 1));
+        continue;
+      }
       const byRun = new Map<number, PlacedSegment[]>();
-      for (const { segment, run } of found.get(level)!) {
+      for (const { segment, run } of this.#departures(own).get(level)!) {
         const known = byRun.get(run);
         if (known === undefined) byRun.set(run, [segment]);
         else known.push(segment);
       }
-      for (const run of [...byRun.keys()].sort((a, b) => a - b)) {
-        runs.push(byRun.get(run)!.sort((a, b) => beginsBefore(a, b) ? -1 : 1));
-      }
+      runs.push(...[...byRun.keys()].sort((a, b) => a - b).map((run) => byRun.get(run)!));
     }
     return runs;
   }

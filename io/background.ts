@@ -50,6 +50,8 @@ export interface Background {
   cancel(task: Task): void;
   /** Returns how many bytes of its inputs a task has read. */
   progressOf(task: Task): number;
+  /** Has files removed beside the calling thread; says whether that can be done now. */
+  remove(names: readonly string[]): boolean;
   /** Ends what is left. Requires: nobody waits for a task any more. */
   close(): void;
 }
@@ -111,8 +113,15 @@ export class InlineBackground implements Background {
     return this.#running === task ? this.#read : 0;
   }
 
+  remove(): boolean {
+    return false;
+  }
+
   close(): void {}
 }
+
+/** A bundler puts what stands in many files into one of another name, and leaves out the Worker's. */
+const IS_BUNDLED = !new URL(import.meta.url).pathname.endsWith("/io/background.ts");
 
 /** The file that a Worker runs. */
 export const WORKER_URL: URL = new URL("./worker.ts", import.meta.url);
@@ -121,6 +130,7 @@ export const WORKER_URL: URL = new URL("./worker.ts", import.meta.url);
 export function workerObstacle(storage: Storage, url: URL = WORKER_URL): string | undefined {
   if (!(storage instanceof FileStorage)) return "only files can have a worker";
   if (typeof Worker === "undefined") return "this runtime has no Worker";
+  if (IS_BUNDLED) return "the module was bundled, without the worker's file";
   if (url.protocol !== "file:") return undefined;
   const path = fileURLToPath(url);
   const folder = dirname(dirname(path));
@@ -130,6 +140,6 @@ export function workerObstacle(storage: Storage, url: URL = WORKER_URL): string 
   try {
     return Deno.statSync(path).isFile ? undefined : "the worker's file is not there";
   } catch {
-    return "the worker's file is not there: was the module bundled?";
+    return "the worker's file is not there";
   }
 }

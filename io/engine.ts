@@ -130,6 +130,7 @@ export class Engine {
       segment: (id) => this.readers.forget(id),
       journal: (id) => this.#journals.forget(id),
       inUse: () => this.#state.inFlight.flatMap(taskInputs),
+      handOver: (names) => this.tasks.remove(names),
     });
     const interval = config.durability === "sync" ? null : config.fsyncInterval;
     this.#durability = new Durability(this.#barrierHost(), this.#journals, interval, clock);
@@ -152,6 +153,7 @@ export class Engine {
       taskEnded: (command) => {
         if (!this.#closed) this.#dispatch(command);
       },
+      removed: (names, isDone) => this.#removals.handedBack(names, isDone),
       drainJournals: () => this.#journals.drain(),
       poisonIfBarrier: (error) => this.#poisonIfBarrier(error),
     };
@@ -433,14 +435,24 @@ export class Engine {
       if (!this.#config.readOnly) await this.#finishWork();
     } finally {
       this.#closed = true;
-      this.tasks.close();
-      this.#waiting.tellAll();
-      this.#journals.close();
-      this.readers.close();
-      this.#parts.manifest?.close();
-      for (const lock of this.#parts.locks) lock.release();
-      this.#storage.close();
+      this.#letGo();
     }
+  }
+
+  /** Lets go of everything, whatever becomes of any of it; the lock last. */
+  #letGo(): void {
+    const { manifest, locks } = this.#parts;
+    using all = new DisposableStack();
+    all.defer(() => this.#storage.close());
+    for (const lock of locks) all.defer(() => lock.release());
+    all.defer(() => manifest?.close());
+    all.defer(() => this.readers.close());
+    all.defer(() => this.#journals.close());
+    all.defer(() => this.#waiting.tellAll());
+    all.defer(() => {
+      if (!this.#config.readOnly && this.#state.poisoned === undefined) this.#removals.finish();
+    });
+    all.defer(() => this.tasks.close());
   }
 
   async #finishWork(): Promise<void> {
@@ -448,7 +460,6 @@ export class Engine {
     if (this.#state.poisoned === undefined) {
       this.#durability.passNow();
       this.#writeClosing();
-      this.#removals.run();
     }
     this.throwFailure();
   }

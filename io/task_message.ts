@@ -49,6 +49,24 @@ export type TaskReply =
     }
   );
 
+/** Files that a Worker is to remove. */
+export interface RemovalMessage {
+  /** Tells it from a task. */
+  readonly kind: "remove";
+  /** Their names. */
+  readonly names: readonly string[];
+}
+
+/** Whether files were removed. */
+export interface RemovalReply {
+  /** Tells it from the end of a task. */
+  readonly kind: "removed";
+  /** Their names. */
+  readonly names: readonly string[];
+  /** False if a read-only handle looks at the folder. */
+  readonly isDone: boolean;
+}
+
 /** Returns a task as a message. Cost: O(segments) of what is sent. */
 export function messageOf(task: Task): TaskMessage {
   if (task.kind === "flush") {

@@ -20,6 +20,8 @@ export interface TaskHost {
   currentState(): TreeState;
   /** Folds in how a task has ended. */
   taskEnded(command: Command): void;
+  /** Files that were handed over were removed, or not. */
+  removed(names: readonly string[], isDone: boolean): void;
   /** Puts what is still buffered of journals into their files, from which a Worker reads. */
   drainJournals(): void;
   /** Poisons the tree if a barrier failed; returns the error behind it. */
@@ -59,7 +61,11 @@ export class Tasks {
   moveToWorkers(): number {
     const { background, storage } = this.#config;
     if (background === "inline" || !(storage instanceof FileStorage)) return 1;
-    this.#background = new WorkerBackground(storage, { wake: () => this.drain() });
+    this.#background = new WorkerBackground(storage, {
+      wake: () => this.drain(),
+      activity: () => this.#host.currentState().seqno,
+      removed: (names, isDone) => this.#host.removed(names, isDone),
+    });
     return 1 + MERGE_LANES;
   }
 
@@ -123,6 +129,11 @@ export class Tasks {
     this.#background.hold(milliseconds);
     this.drain();
     return true;
+  }
+
+  /** Has files removed beside this thread; says whether that can be done now. */
+  remove(names: readonly string[]): boolean {
+    return this.#background.remove(names);
   }
 
   /** Gives tasks up that nobody wants any more. */

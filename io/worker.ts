@@ -4,6 +4,7 @@
  * ```text
  * start { lane, cells, port, folder }   ->  ready
  * task                                  ->  claim it, run it, reply on the port, wake the tree's event loop
+ * remove { names }                      ->  remove files, reply, wake
  * ```
  *
  * Replies travel on a port that the other side only drains when it asks, so there is one reader whether its thread is held or not;
@@ -22,7 +23,8 @@ import { encodeError } from "./error_message.ts";
 import { FileStorage } from "./file_storage.ts";
 import type { LaneCells } from "./shared_cells.ts";
 import { SharedCells } from "./shared_cells.ts";
-import type { TaskMessage, TaskReply } from "./task_message.ts";
+import { removeAlone } from "./removals.ts";
+import type { RemovalMessage, RemovalReply, TaskMessage, TaskReply } from "./task_message.ts";
 import { memtableOf } from "./task_message.ts";
 import type { TaskWatch } from "./task_run.ts";
 import { runTask, TaskCancelled } from "./task_run.ts";
@@ -55,15 +57,27 @@ function begin({ lane, cells, port, folder }: WorkerStart): void {
   const own = shared.lane(lane);
   const storage = new FileStorage(folder);
   scope.onmessage = ({ data }) => {
-    const message = data as TaskMessage;
-    if (!own.claim(message.id)) return;
-    port.postMessage(replyTo(message, storage, own));
+    const reply = answer(data as TaskMessage | RemovalMessage, storage, own);
+    if (reply === undefined) return;
+    port.postMessage(reply);
     shared.replied();
     scope.postMessage(null);
   };
   own.isReady = true;
   shared.replied();
   scope.postMessage(null);
+}
+
+function answer(
+  message: TaskMessage | RemovalMessage,
+  storage: FileStorage,
+  cells: LaneCells,
+): TaskReply | RemovalReply | undefined {
+  if (message.kind === "remove") {
+    const { names } = message;
+    return { kind: "removed", names, isDone: removeAlone(storage, names) };
+  }
+  return cells.claim(message.id) ? replyTo(message, storage, cells) : undefined;
 }
 
 function replyTo(message: TaskMessage, storage: FileStorage, cells: LaneCells): TaskReply {

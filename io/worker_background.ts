@@ -30,6 +30,10 @@ import { WorkerLane } from "./worker_lane.ts";
 export interface BackgroundHost {
   /** There may be news. */
   wake(): void;
+  /** A number that changes as long as the tree is written to. */
+  activity(): number;
+  /** Files that were handed over were removed, or not. */
+  removed(names: readonly string[], isDone: boolean): void;
 }
 
 /** How many merges may run at once. */
@@ -40,6 +44,9 @@ const DEATHS_MAX = 3;
 
 /** A held thread leaves a task for so long to a Worker that is there and does not begin it. */
 const PATIENCE_MS = 20;
+
+/** And for so long to one that is being made. */
+const START_PATIENCE_MS = 100;
 
 /**
  * Where a tree is closed with a task under way, its Worker is waited for: `terminate()` only ends what comes back to its event loop,
@@ -57,7 +64,7 @@ export class WorkerBackground implements Background, LaneHost {
   #mode: BackgroundMode = "worker";
   #reason = "";
   #seen = 0;
-  #deaths = 0;
+  readonly #deaths: Map<WorkerLane, number> = new Map();
   /** What has ended without a reply. */
   #outcomes: TaskOutcome[] = [];
 
@@ -112,9 +119,9 @@ export class WorkerBackground implements Background, LaneHost {
     this.#outcomes = [];
     for (const lane of this.#lanes) {
       const { task } = lane;
-      const reply = task === undefined ? undefined : lane.reply();
+      const reply = lane.reply();
       if (reply === undefined) continue;
-      this.#deaths = 0;
+      this.#deaths.delete(lane);
       if (reply.kind === "finished") {
         outcomes.push({ kind: "finished", task: task!, outputs: reply.outputs, bytes: reply.bytes });
       } else if (reply.kind === "unreadable") {
@@ -135,7 +142,9 @@ export class WorkerBackground implements Background, LaneHost {
 
   hold(milliseconds: number): void {
     for (const lane of this.#lanes) {
-      if (lane.task === undefined || (lane.isReady && lane.silentMs < PATIENCE_MS)) continue;
+      if (lane.task === undefined || lane.silentMs < (lane.isReady ? PATIENCE_MS : START_PATIENCE_MS)) {
+        continue;
+      }
       const task = lane.takeBack();
       if (task !== undefined) {
         this.#outcomes.push(this.#inline.begin(task));
@@ -156,17 +165,30 @@ export class WorkerBackground implements Background, LaneHost {
     return lane === undefined ? this.#inline.progressOf(task) : lane.progress;
   }
 
+  remove(names: readonly string[]): boolean {
+    return this.#lanes[0]!.remove(names);
+  }
+
   wake(): void {
     this.#host.wake();
+  }
+
+  activity(): number {
+    return this.#host.activity();
+  }
+
+  removed(names: readonly string[], isDone: boolean): void {
+    this.#host.removed(names, isDone);
   }
 
   died(lane: WorkerLane, error: Error): void {
     const { task } = lane;
     const isUnclaimed = lane.takeBack() !== undefined;
     lane.forget();
-    this.#deaths += 1;
+    const deaths = (this.#deaths.get(lane) ?? 0) + 1;
+    this.#deaths.set(lane, deaths);
     if (!lane.isReady) this.#giveUp(`a worker did not start: ${error.message}`);
-    else if (this.#deaths >= DEATHS_MAX) this.#giveUp(`workers died: ${error.message}`);
+    else if (deaths >= DEATHS_MAX) this.#giveUp(`workers died: ${error.message}`);
     if (task !== undefined) {
       this.#outcomes.push(
         isUnclaimed ? this.#inline.begin(task) : { kind: "failed", task, error },
@@ -179,8 +201,8 @@ export class WorkerBackground implements Background, LaneHost {
     for (const lane of this.#lanes) lane.cancel();
     const deadline = performance.now() + END_MS_MAX;
     for (const lane of this.#lanes) {
-      while (lane.task !== undefined && lane.takeBack() === undefined && lane.reply() === undefined) {
-        if (performance.now() > deadline) break;
+      lane.takeBack();
+      for (; lane.isBusy && performance.now() < deadline; lane.reply()) {
         this.#shared.waitForReply(this.#shared.replies, END_LOOK_MS);
       }
       lane.close();

@@ -1,8 +1,8 @@
 /**
  * A lane: one Worker as the tree's thread sees it, running one task at a time.
  *
- * The Worker is made for the first task and ended after a second without one: a Worker has no `unref` and would keep the process alive.
- * Making it holds the calling thread for 10 to 40 ms.
+ * The Worker is made for the first task and ended after a second without a task or a write: a Worker has no `unref` and would keep the
+ * process alive. Making it holds the calling thread for 10 to 40 ms.
  *
  * Whether it is alive shows in its beat, which goes up with every block. One that stays silent too long is ended, and its
  * task has failed; a new try gets ids of its own, so whatever a Worker still does that is not as dead as it seemed touches no file
@@ -16,7 +16,7 @@ import type { Task } from "../core/mod.ts";
 import { IoError } from "../core/mod.ts";
 import { WORKER_URL } from "./background.ts";
 import type { LaneCells, SharedCells } from "./shared_cells.ts";
-import type { TaskReply } from "./task_message.ts";
+import type { RemovalMessage, RemovalReply, TaskReply } from "./task_message.ts";
 import { messageOf } from "./task_message.ts";
 import type { WorkerStart } from "./worker.ts";
 
@@ -24,12 +24,17 @@ import type { WorkerStart } from "./worker.ts";
 export interface LaneHost {
   /** There may be replies. */
   wake(): void;
+  /** A number that changes as long as the tree is written to. */
+  activity(): number;
+  /** Files that were handed over were removed, or not. */
+  removed(names: readonly string[], isDone: boolean): void;
   /** The Worker could not be made or has ended by itself; its task has failed. */
   died(lane: WorkerLane, error: Error): void;
 }
 
-/** A Worker without a task is ended after this time. */
+/** A Worker without a task is ended after this time in which nothing is written either, and in any case after the longer one. */
 const IDLE_MS = 1000;
+const IDLE_MS_MAX = 30_000;
 
 /** A Worker that is not ready after this time will not come: its module cannot be loaded. */
 const START_MS_MAX = 15_000;
@@ -40,6 +45,10 @@ const SYNC_MS_MAX = 120_000;
 
 /** How often signs of life are looked for. */
 const LOOK_MS = 1000;
+
+interface Received {
+  readonly message: TaskReply | RemovalReply;
+}
 
 /** One Worker. */
 export class WorkerLane {
@@ -53,6 +62,9 @@ export class WorkerLane {
   #task: Task | undefined;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
   #lookTimer: ReturnType<typeof setInterval> | undefined;
+  #handedOver: readonly string[] = [];
+  #restsSince = 0;
+  #activity = 0;
   #beats = 0;
   #seenAt = 0;
 
@@ -68,6 +80,11 @@ export class WorkerLane {
   /** The task it was given and has not answered. */
   get task(): Task | undefined {
     return this.#task;
+  }
+
+  /** Whether its Worker has something to do. */
+  get isBusy(): boolean {
+    return this.#task !== undefined || this.#handedOver.length > 0;
   }
 
   /** Whether it has a Worker. */
@@ -125,17 +142,35 @@ export class WorkerLane {
     this.#port = port1;
   }
 
-  /** Returns the answer to its task, if it is there. */
+  /** Has files removed; says whether its Worker can do that now: it is there, and has nothing else to remove. */
+  remove(names: readonly string[]): boolean {
+    if (this.#worker === undefined || !this.isReady || this.#handedOver.length > 0) return false;
+    const message: RemovalMessage = { kind: "remove", names };
+    this.#worker.postMessage(message);
+    this.#handedOver = names;
+    return true;
+  }
+
+  /** Returns the answer to its task, if it is there; what else has come is passed on. */
   reply(): TaskReply | undefined {
     while (this.#port !== undefined) {
       // The types of this function only know the ports of Node.
-      const received = receiveMessageOnPort(this.#port as never) as { message: TaskReply } | undefined;
+      const received = receiveMessageOnPort(this.#port as never) as Received | undefined;
       if (received === undefined) return undefined;
-      if (received.message.task !== this.#task?.id) continue;
-      this.#rest();
-      return received.message;
+      const { message } = received;
+      if (message.kind === "removed") this.#handBack(message.isDone);
+      else if (message.task === this.#task?.id) {
+        this.#rest();
+        return message;
+      }
     }
     return undefined;
+  }
+
+  #handBack(isDone: boolean): void {
+    const names = this.#handedOver;
+    this.#handedOver = [];
+    if (names.length > 0) this.#host.removed(names, isDone);
   }
 
   /** Takes its task back, if its Worker has not begun it. */
@@ -154,7 +189,18 @@ export class WorkerLane {
   #rest(): void {
     this.#task = undefined;
     clearInterval(this.#lookTimer);
-    this.#idleTimer = setTimeout(() => this.close(), IDLE_MS);
+    this.#restsSince = performance.now();
+    this.#armIdle();
+  }
+
+  /** A tree that is written to will soon have a task again, and making a Worker anew would hold the thread that writes. */
+  #armIdle(): void {
+    this.#activity = this.#host.activity();
+    this.#idleTimer = setTimeout(() => {
+      const isLong = performance.now() - this.#restsSince > IDLE_MS_MAX;
+      if (isLong || this.#activity === this.#host.activity()) this.close();
+      else this.#armIdle();
+    }, IDLE_MS);
     Deno.unrefTimer(this.#idleTimer);
   }
 
@@ -191,5 +237,6 @@ export class WorkerLane {
     this.#port?.close();
     this.#worker = undefined;
     this.#port = undefined;
+    this.#handBack(false);
   }
 }

@@ -45,10 +45,10 @@ Deno.test("where keys come once, what one segment does not have another has, and
   const load = loadOf({ ...UNIFORM, kind: "sequential" }, OPTIONS);
   const tree = new SimulatedTree(3);
   assertEquals(amplificationOf(tree, load, 1_000, new Random(1)), { read: 0, space: 0 });
-  tree.flush([segmentOf(1, 0, 1_000, 0.5).at(0)]);
-  tree.flush([segmentOf(2, 0, 1_000, 0.5).at(0)]);
+  tree.flush([segmentOf(1, 0, 1_000, 0.75).at(0)]);
+  tree.flush([segmentOf(2, 0, 1_000, 0.75).at(0)]);
   const { read, space } = amplificationOf(tree, load, 1_000, new Random(1));
-  assertAlmostEquals(read, 1.5, 1e-9);
+  assertAlmostEquals(read, 1.25, 1e-9);
   assertAlmostEquals(space, 2_000 / 100_000, 1e-9);
 });
 

@@ -67,6 +67,8 @@ Deno.test("a search finds the first segment that reaches another, and the first 
         const behind = inRange.findIndex((one) => endsBefore(wanted, one));
         assertEquals(list.firstReaching(wanted, from, to), reaching < 0 ? to : from + reaching);
         assertEquals(list.firstBehind(wanted, from, to), behind < 0 ? to : from + behind);
+        const overlapping = segments.filter((one) => placedOverlap(one, wanted));
+        assertEquals(list.bytesOverlapping(wanted), bytesOf(overlapping));
       },
     ),
     { numRuns: 500 },
@@ -93,6 +95,8 @@ Deno.test("keys that begin alike are told apart by all of their bytes", () => {
   const list = PlacedSegments.of(segments);
   assertEquals(list.firstReaching(keyed("a long prefix b91", "a long prefix b92")), 2);
   assertEquals(list.firstBehind(keyed("a long prefix b", "a long prefix c")), 3);
+  assertEquals(list.bytesOverlapping(keyed("a long prefix b", "a long prefix c")), 20);
+  assertEquals(list.bytesOverlapping(keyed("a long prefix b91", "a long prefix b92")), 0);
 });
 
 Deno.test("a change of a large level takes microseconds and not milliseconds", () => {
