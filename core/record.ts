@@ -131,7 +131,7 @@ export function scanRecords(file: Uint8Array, fileSeed: number): RecordScan {
   const records: RecordRef[] = [];
   let at = FILE_HEADER_BYTES;
   while (at < file.length) {
-    const found = readRecord(file, at, fileSeed);
+    const found = recordAt(file, at, fileSeed);
     if (typeof found === "string") {
       const tail = { offset: at, bytes: file.length - at, reason: found };
       return { records, tail, behind: recordsBehind(file, at + 1, fileSeed) };
@@ -147,8 +147,12 @@ export function durableOf(records: readonly RecordRef[]): number {
   return records.reduce((durable, record) => Math.max(durable, record.durable), 0);
 }
 
-/** Returns the record at `at`, or what is wrong with it. */
-function readRecord(file: Uint8Array, at: number, fileSeed: number): RecordRef | string {
+/**
+ * Returns the record at `at`, or what is wrong with it.
+ *
+ * @throws {UnsupportedFormatError} If a newer module wrote it.
+ */
+export function recordAt(file: Uint8Array, at: number, fileSeed: number): RecordRef | string {
   const start = at + RECORD_HEADER_BYTES;
   if (start > file.length) return "a record's header is cut off";
   const seed = placeSeed(fileSeed, at);
@@ -191,7 +195,7 @@ function recordsBehind(file: Uint8Array, from: number, fileSeed: number): Record
   let at = from;
   while (at + RECORD_HEADER_BYTES <= file.length) {
     const fits = readU32(file, at + 4) <= file.length - at - RECORD_HEADER_BYTES;
-    const found = fits && isRecordKind(file[at + 19]!) ? readRecord(file, at, fileSeed) : "no record";
+    const found = fits && isRecordKind(file[at + 19]!) ? recordAt(file, at, fileSeed) : "no record";
     if (typeof found === "string") {
       at += 1;
     } else {

@@ -16,13 +16,16 @@ import type { SegmentMeta } from "../core/mod.ts";
 import {
   applyBatch,
   CorruptionError,
+  decodeBatch,
+  decodeFileHeader,
   EMPTY_MEMTABLE,
+  FILE_HEADER_BYTES,
   fileName,
-  journalBatch,
   newOwner,
   overlap,
+  RECORD_BATCH,
   RECORD_HEADER_BYTES,
-  scanJournal,
+  recordAt,
 } from "../core/mod.ts";
 import type { ErrorMessage } from "./error_message.ts";
 import type { Storage } from "./storage.ts";
@@ -99,17 +102,20 @@ export function memtableOf(message: FlushMessage, storage: Storage): Memtable {
   let memtable = EMPTY_MEMTABLE;
   let next = seqnoMin;
   for (const { id, validBytes } of message.journals) {
-    const scan = scanJournal(readPart(storage, fileName("journal", id), validBytes), id);
-    for (const record of scan.batches) {
-      if (record.number !== next || next > seqnoMax) continue;
+    const name = fileName("journal", id);
+    const bytes = readPart(storage, name, validBytes);
+    const { seed } = decodeFileHeader(bytes, "journal", id, name);
+    // One record after the other: a list of all of them would be most of what a flush keeps.
+    let at = FILE_HEADER_BYTES;
+    while (at < bytes.length && next <= seqnoMax) {
+      const record = recordAt(bytes, at, seed);
+      if (typeof record === "string") break;
+      at = record.end;
+      if (record.number !== next || record.kind !== RECORD_BATCH) continue;
       next += 1;
-      const place = {
-        seqno: record.number,
-        journal: id,
-        validBytes: record.end,
-        bytes: record.end - record.start + RECORD_HEADER_BYTES,
-      };
-      const batch = { bytes: scan.file, operations: journalBatch(scan, record) };
+      const length = record.end - record.start + RECORD_HEADER_BYTES;
+      const place = { seqno: record.number, journal: id, validBytes: record.end, bytes: length };
+      const batch = { bytes, operations: decodeBatch(bytes, record.start, record.end) };
       memtable = applyBatch(memtable, batch, place, () => true, owner);
     }
   }

@@ -17,7 +17,7 @@
  * @module
  */
 
-import type { Task } from "../core/mod.ts";
+import type { Memtable, Task } from "../core/mod.ts";
 import { CODECS } from "./codecs.ts";
 import { encodeError } from "./error_message.ts";
 import { FileStorage } from "./file_storage.ts";
@@ -91,7 +91,14 @@ function replyTo(message: TaskMessage, storage: FileStorage, cells: LaneCells): 
     return { task: task.id, kind: "finished", ...runTask(task, storage, CODECS, watchOf(task, cells)) };
   } catch (error) {
     return { task: task.id, kind: "failed", error: encodeError(error) };
+  } finally {
+    if (task.kind === "flush") freeBuffers(task.memtable);
   }
+}
+
+/** The journal of a memtable is megabytes that the garbage collector would leave until it feels the need. */
+function freeBuffers({ arena }: Memtable): void {
+  for (const buffer of arena.buffers()) if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** Shows in the shared cells how a task gets on, and ends it when it is not wanted any more. */
