@@ -53,7 +53,8 @@ export class Tasks {
     this.#host = host;
     this.#config = config;
     this.#clock = clock;
-    const reason = workerObstacle(config.storage) ?? "it was asked for";
+    const wish = config.readOnly ? "a read-only handle has no work to do" : "it was asked for";
+    const reason = workerObstacle(config.storage) ?? wish;
     this.#background = new InlineBackground(config.storage, reason, () => this.#watch?.());
   }
 
