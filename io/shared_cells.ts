@@ -98,6 +98,11 @@ export class LaneCells {
     return Atomics.compareExchange(this.#cells, this.#base + CLAIM, task, -task) === task;
   }
 
+  /** Whether there is a task that nobody has claimed. */
+  get isOffered(): boolean {
+    return this.#load(CLAIM) > 0;
+  }
+
   /** Takes a task back; says whether it was there to be had. */
   takeBack(task: number): boolean {
     return Atomics.compareExchange(this.#cells, this.#base + CLAIM, task, 0) === task;
@@ -113,10 +118,9 @@ export class LaneCells {
     return this.#load(CANCELLED) === task || this.#load(CLAIM) !== -task;
   }
 
-  /** Shows that the Worker is alive, and how far it is. */
-  beat(kibibytes: number): void {
+  /** Shows that the Worker is alive. */
+  beat(): void {
     Atomics.add(this.#cells, this.#base + BEAT, 1);
-    this.#store(PROGRESS, kibibytes);
   }
 
   /** How often the Worker has shown that it is alive. */
@@ -127,6 +131,11 @@ export class LaneCells {
   /** How much of its inputs the Worker has read, in KiB. */
   get progress(): number {
     return this.#load(PROGRESS);
+  }
+
+  /** Shows how far the Worker is. */
+  set progress(kibibytes: number) {
+    this.#store(PROGRESS, kibibytes);
   }
 
   /** Whether the Worker waits for the disk to sync, which may take long. */

@@ -40,17 +40,22 @@ export interface FlushMessage extends Omit<FlushTask, "memtable"> {
 /** A task as a message. */
 export type TaskMessage = FlushMessage | MergeTask;
 
+/** What a Worker is told to do. */
+export type WorkerMessage =
+  | (TaskMessage & { /** Which lane it is for. */ readonly lane: number })
+  | RemovalMessage;
+
+/** How a task went. */
+export type Outcome =
+  | { readonly kind: "finished"; readonly outputs: readonly SegmentMeta[]; readonly bytes: number }
+  | { readonly kind: "failed"; readonly error: ErrorMessage }
+  | {
+    /** The journals do not give the memtable. */ readonly kind: "unreadable";
+    readonly error: ErrorMessage;
+  };
+
 /** How a task went, as a message. */
-export type TaskReply =
-  & { readonly task: number }
-  & (
-    | { readonly kind: "finished"; readonly outputs: readonly SegmentMeta[]; readonly bytes: number }
-    | { readonly kind: "failed"; readonly error: ErrorMessage }
-    | {
-      /** The journals do not give the memtable. */ readonly kind: "unreadable";
-      readonly error: ErrorMessage;
-    }
-  );
+export type TaskReply = Outcome & { readonly lane: number; readonly task: number };
 
 /** Files that a Worker is to remove. */
 export interface RemovalMessage {

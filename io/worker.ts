@@ -2,21 +2,25 @@
  * The Worker: runs tasks of one tree in a thread of its own, with file handles of its own.
  *
  * ```text
- * start { lane, cells, port, folder }   ->  ready
- * task                                  ->  claim it, run it, reply on the port, wake the tree's event loop
+ * start { lanes, cells, port, folder }  ->  ready
+ * task { lane, ... }                    ->  claim it, run it, reply on the port, wake the tree's event loop
  * remove { names }                      ->  remove files, reply, wake
  * ```
  *
- * Replies travel on a port that the other side only drains when it asks, so there is one reader whether its thread is held or not;
- * what is posted to its event loop has no content and only wakes it. Whatever a task throws is an answer, never an
+ * Messages and replies travel on a port that each side only reads when it asks, so there is one reader whether a thread is held or not;
+ * what is posted to an event loop has no content and only wakes it. Whatever a task throws is an answer, never an
  * error of the Worker.
  *
- * It takes no lock and decides nothing: the ids it writes to were reserved for the task, and no edit names them before it has
- * answered.
+ * A Worker with several lanes looks at each block of a merge whether a flush is waiting, and does that first, in the middle: one
+ * thread is enough for both, and a second would cost some 100 MB of memory more.
+ *
+ * It takes no lock but to remove files, and decides nothing: the ids it writes to were reserved for the task, and no edit names them
+ * before it has answered.
  *
  * @module
  */
 
+import { receiveMessageOnPort } from "node:worker_threads";
 import type { Memtable, Task } from "../core/mod.ts";
 import { CODECS } from "./codecs.ts";
 import { encodeError } from "./error_message.ts";
@@ -24,18 +28,18 @@ import { FileStorage } from "./file_storage.ts";
 import type { LaneCells } from "./shared_cells.ts";
 import { SharedCells } from "./shared_cells.ts";
 import { removeAlone } from "./removals.ts";
-import type { RemovalMessage, RemovalReply, TaskMessage, TaskReply } from "./task_message.ts";
+import type { Outcome, RemovalReply, TaskMessage, TaskReply, WorkerMessage } from "./task_message.ts";
 import { memtableOf } from "./task_message.ts";
 import type { TaskWatch } from "./task_run.ts";
 import { runTask, TaskCancelled } from "./task_run.ts";
 
 /** What a Worker is told first. */
 export interface WorkerStart {
-  /** Which lane it is. */
-  readonly lane: number;
+  /** Which lanes it has. */
+  readonly lanes: readonly number[];
   /** Memory that is shared with the tree's thread. */
   readonly cells: SharedArrayBuffer;
-  /** Where replies go. */
+  /** Where messages come from and replies go. */
   readonly port: MessagePort;
   /** The absolute path of the folder. */
   readonly folder: string;
@@ -52,45 +56,60 @@ const KIB = 1024;
 const scope = self as unknown as WorkerScope;
 scope.onmessage = ({ data }) => begin(data as WorkerStart);
 
-function begin({ lane, cells, port, folder }: WorkerStart): void {
+function begin({ lanes, cells, port, folder }: WorkerStart): void {
   const shared = new SharedCells(cells);
-  const own = shared.lane(lane);
+  const own = new Map(lanes.map((lane) => [lane, shared.lane(lane)]));
   const storage = new FileStorage(folder);
-  scope.onmessage = ({ data }) => {
-    const reply = answer(data as TaskMessage | RemovalMessage, storage, own);
-    if (reply === undefined) return;
-    port.postMessage(reply);
-    shared.replied();
-    scope.postMessage(null);
+  const work = (): void => {
+    for (let message = next(port); message !== undefined; message = next(port)) {
+      const reply = answer(message, storage, own, work);
+      if (reply === undefined) continue;
+      port.postMessage(reply);
+      shared.replied();
+      scope.postMessage(null);
+    }
   };
-  own.isReady = true;
+  scope.onmessage = work;
+  for (const lane of own.values()) lane.isReady = true;
   shared.replied();
   scope.postMessage(null);
 }
 
+function next(port: MessagePort): WorkerMessage | undefined {
+  // The types of this function only know the ports of Node.
+  return receiveMessageOnPort(port as never)?.message as WorkerMessage | undefined;
+}
+
 function answer(
-  message: TaskMessage | RemovalMessage,
+  message: WorkerMessage,
   storage: FileStorage,
-  cells: LaneCells,
+  lanes: ReadonlyMap<number, LaneCells>,
+  work: () => void,
 ): TaskReply | RemovalReply | undefined {
   if (message.kind === "remove") {
     const { names } = message;
     return { kind: "removed", names, isDone: removeAlone(storage, names) };
   }
-  return cells.claim(message.id) ? replyTo(message, storage, cells) : undefined;
+  const { lane, ...told } = message;
+  if (!lanes.get(lane)!.claim(told.id)) return undefined;
+  return { lane, task: told.id, ...howItWent(told, storage, watchOf(told, lane, lanes, work)) };
 }
 
-function replyTo(message: TaskMessage, storage: FileStorage, cells: LaneCells): TaskReply {
+function howItWent(
+  message: TaskMessage,
+  storage: FileStorage,
+  watch: TaskWatch,
+): Outcome {
   let task: Task;
   try {
     task = message.kind === "flush" ? { ...message, memtable: memtableOf(message, storage) } : message;
   } catch (error) {
-    return { task: message.id, kind: "unreadable", error: encodeError(error) };
+    return { kind: "unreadable", error: encodeError(error) };
   }
   try {
-    return { task: task.id, kind: "finished", ...runTask(task, storage, CODECS, watchOf(task, cells)) };
+    return { kind: "finished", ...runTask(task, storage, CODECS, watch) };
   } catch (error) {
-    return { task: task.id, kind: "failed", error: encodeError(error) };
+    return { kind: "failed", error: encodeError(error) };
   } finally {
     if (task.kind === "flush") freeBuffers(task.memtable);
   }
@@ -101,12 +120,22 @@ function freeBuffers({ arena }: Memtable): void {
   for (const buffer of arena.buffers()) if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
-/** Shows in the shared cells how a task gets on, and ends it when it is not wanted any more. */
-function watchOf(task: Task, cells: LaneCells): TaskWatch {
+/** Shows in the shared cells how a task gets on, ends it when it is not wanted any more, and lets flushes through. */
+function watchOf(
+  task: TaskMessage,
+  lane: number,
+  lanes: ReadonlyMap<number, LaneCells>,
+  work: () => void,
+): TaskWatch {
+  const own = lanes.get(lane)!;
+  const others = [...lanes.values()].filter((one) => one !== own);
   let read = 0;
   const beat = (): void => {
-    cells.beat(Math.floor(read / KIB));
-    if (cells.isCancelled(task.id)) throw new TaskCancelled("Cannot go on: the task was cancelled");
+    for (const one of lanes.values()) one.beat();
+    own.progress = Math.floor(read / KIB);
+    if (own.isCancelled(task.id)) throw new TaskCancelled("Cannot go on: the task was cancelled");
+    // A merge may take minutes, and a flush that waits for it would hold the writer.
+    if (task.kind === "merge" && others.some((one) => one.isOffered)) work();
   };
   return {
     read: (bytes) => {
@@ -115,8 +144,9 @@ function watchOf(task: Task, cells: LaneCells): TaskWatch {
     },
     wrote: beat,
     syncing: (isBegun) => {
-      cells.isSyncing = isBegun;
-      beat();
+      if (isBegun) beat();
+      for (const one of lanes.values()) one.isSyncing = isBegun;
+      if (!isBegun) beat();
     },
   };
 }

@@ -2,8 +2,9 @@
  * Background work in Workers: flushes in one lane, merges in the others.
  *
  * ```text
- * lane 0    flushes                    a merge of minutes must not keep a memtable waiting
- * lane 1..  merges                     as many as there are cores beside the writer's and the flush's, 1 to 3
+ * thread 0   lane 0  flushes     lane 1  merges     a flush goes before, in the middle of a merge (`worker.ts`)
+ * thread 1   lane 2  merges
+ * thread 2   lane 3  merges                         as many threads as there are cores beside the writer's, 1 to 3
  * ```
  *
  * The thread that writes only appends and publishes. A message is the task, an answer what became of it (`task_message.ts`).
@@ -17,14 +18,17 @@
  */
 
 import type { Task } from "../core/mod.ts";
+import { IoError } from "../core/mod.ts";
 import type { Background, BackgroundMode, TaskOutcome } from "./background.ts";
 import { InlineBackground } from "./background.ts";
 import { decodeError } from "./error_message.ts";
 import type { FileStorage } from "./file_storage.ts";
 import { SharedCells } from "./shared_cells.ts";
+import type { TaskReply } from "./task_message.ts";
 import { TaskCancelled } from "./task_run.ts";
-import type { LaneHost } from "./worker_lane.ts";
 import { WorkerLane } from "./worker_lane.ts";
+import type { ThreadHost } from "./worker_thread.ts";
+import { WorkerThread } from "./worker_thread.ts";
 
 /** What Workers tell. */
 export interface BackgroundHost {
@@ -36,8 +40,8 @@ export interface BackgroundHost {
   removed(names: readonly string[], isDone: boolean): void;
 }
 
-/** How many merges may run at once. */
-export const MERGE_LANES: number = Math.min(3, Math.max(1, navigator.hardwareConcurrency - 2));
+/** How many merges may run at once: each in a thread of its own. */
+export const MERGE_LANES: number = Math.min(3, Math.max(1, navigator.hardwareConcurrency - 1));
 
 /** A Worker that has died this often without a task done between is given up. */
 const DEATHS_MAX = 3;
@@ -56,25 +60,32 @@ const END_MS_MAX = 2_000;
 const END_LOOK_MS = 10;
 
 /** Runs tasks in Workers. */
-export class WorkerBackground implements Background, LaneHost {
+export class WorkerBackground implements Background, ThreadHost {
   readonly #host: BackgroundHost;
   readonly #inline: InlineBackground;
   readonly #shared = new SharedCells(1 + MERGE_LANES);
+  readonly #threads: readonly WorkerThread[];
   readonly #lanes: readonly WorkerLane[];
   #mode: BackgroundMode = "worker";
   #reason = "";
   #seen = 0;
-  readonly #deaths: Map<WorkerLane, number> = new Map();
+  readonly #deaths: Map<WorkerThread, number> = new Map();
   /** What has ended without a reply. */
   #outcomes: TaskOutcome[] = [];
 
-  /** Makes lanes without Workers. */
+  /** Makes threads without Workers. */
   constructor(storage: FileStorage, host: BackgroundHost) {
     this.#host = host;
     this.#inline = new InlineBackground(storage, "");
-    this.#lanes = Array.from(
-      { length: 1 + MERGE_LANES },
-      (_, i) => new WorkerLane(this, i, this.#shared, storage.folder),
+    const lanesOf = (thread: number): number[] => thread === 0 ? [0, 1] : [thread + 1];
+    this.#threads = Array.from(
+      { length: MERGE_LANES },
+      (_, i) => new WorkerThread(this, lanesOf(i), this.#shared, storage.folder),
+    );
+    this.#lanes = this.#threads.flatMap((thread, i) =>
+      lanesOf(i).map((lane) =>
+        new WorkerLane(thread, lane, this.#shared.lane(lane), (why) => this.died(thread, why))
+      )
     );
   }
 
@@ -87,7 +98,7 @@ export class WorkerBackground implements Background, LaneHost {
   }
 
   get threads(): number {
-    return this.#lanes.filter((lane) => lane.isRunning).length;
+    return this.#threads.filter((thread) => thread.isRunning).length;
   }
 
   get hasNews(): boolean {
@@ -96,13 +107,14 @@ export class WorkerBackground implements Background, LaneHost {
 
   begin(task: Task): TaskOutcome | undefined {
     const lanes = task.kind === "flush" ? this.#lanes.slice(0, 1) : this.#lanes.slice(1);
-    const lane = lanes.find((one) => one.task === undefined);
+    // The first thread is the flushes' too.
+    const lane = lanes.findLast((one) => one.task === undefined);
     if (this.#mode === "inline" || lane === undefined) return this.#inline.begin(task);
     try {
       lane.begin(task);
       return undefined;
     } catch (error) {
-      lane.close();
+      lane.thread.close();
       this.#giveUp(`a worker could not be made: ${(error as Error).message}`);
       return this.#inline.begin(task);
     }
@@ -117,27 +129,36 @@ export class WorkerBackground implements Background, LaneHost {
     this.#seen = this.#shared.replies;
     const outcomes = this.#outcomes;
     this.#outcomes = [];
-    for (const lane of this.#lanes) {
-      const { task } = lane;
-      const reply = lane.reply();
-      if (reply === undefined) continue;
-      this.#deaths.delete(lane);
-      if (reply.kind === "finished") {
-        outcomes.push({ kind: "finished", task: task!, outputs: reply.outputs, bytes: reply.bytes });
-      } else if (reply.kind === "unreadable") {
-        // What the journal does not give is still in memory.
-        this.#reason = `a memtable was flushed from memory: ${reply.error.message}`;
-        outcomes.push(this.#inline.begin(task!));
-      } else {
-        const error = decodeError(reply.error);
-        outcomes.push(
-          error instanceof TaskCancelled
-            ? { kind: "cancelled", task: task! }
-            : { kind: "failed", task: task!, error },
-        );
+    for (const thread of this.#threads) {
+      for (let reply = thread.receive(); reply !== undefined; reply = thread.receive()) {
+        const task = this.#lanes[reply.lane]?.answered(reply);
+        if (task !== undefined) outcomes.push(this.#outcomeOf(reply, task));
+        this.#deaths.delete(thread);
+        this.#restIfDone(thread);
       }
     }
     return outcomes;
+  }
+
+  #outcomeOf(reply: TaskReply, task: Task): TaskOutcome {
+    if (reply.kind === "finished") {
+      return { kind: "finished", task, outputs: reply.outputs, bytes: reply.bytes };
+    }
+    if (reply.kind === "unreadable") {
+      // What the journal does not give is still in memory.
+      this.#reason = `a memtable was flushed from memory: ${reply.error.message}`;
+      return this.#inline.begin(task);
+    }
+    const error = decodeError(reply.error);
+    return error instanceof TaskCancelled ? { kind: "cancelled", task } : { kind: "failed", task, error };
+  }
+
+  #isBusy(thread: WorkerThread): boolean {
+    return this.#lanes.some((lane) => lane.thread === thread && lane.task !== undefined);
+  }
+
+  #restIfDone(thread: WorkerThread): void {
+    if (!this.#isBusy(thread)) thread.rest();
   }
 
   hold(milliseconds: number): void {
@@ -148,7 +169,7 @@ export class WorkerBackground implements Background, LaneHost {
       const task = lane.takeBack();
       if (task !== undefined) {
         this.#outcomes.push(this.#inline.begin(task));
-        return;
+        return this.#restIfDone(lane.thread);
       }
       lane.look();
     }
@@ -166,7 +187,7 @@ export class WorkerBackground implements Background, LaneHost {
   }
 
   remove(names: readonly string[]): boolean {
-    return this.#lanes[0]!.remove(names);
+    return this.#threads[0]!.remove(names);
   }
 
   wake(): void {
@@ -181,31 +202,39 @@ export class WorkerBackground implements Background, LaneHost {
     this.#host.removed(names, isDone);
   }
 
-  died(lane: WorkerLane, error: Error): void {
-    const { task } = lane;
-    const isUnclaimed = lane.takeBack() !== undefined;
-    lane.forget();
-    const deaths = (this.#deaths.get(lane) ?? 0) + 1;
-    this.#deaths.set(lane, deaths);
-    if (!lane.isReady) this.#giveUp(`a worker did not start: ${error.message}`);
+  died(thread: WorkerThread, why: string): void {
+    const lanes = this.#lanes.filter((lane) => lane.thread === thread);
+    for (const lane of lanes) lane.cancel();
+    thread.close();
+    const error = new IoError(`Cannot go on with background work: the worker has ended: ${why}`);
+    const deaths = (this.#deaths.get(thread) ?? 0) + 1;
+    this.#deaths.set(thread, deaths);
+    if (!lanes[0]!.isReady) this.#giveUp(`a worker did not start: ${error.message}`);
     else if (deaths >= DEATHS_MAX) this.#giveUp(`workers died: ${error.message}`);
-    if (task !== undefined) {
-      this.#outcomes.push(
-        isUnclaimed ? this.#inline.begin(task) : { kind: "failed", task, error },
-      );
+    for (const lane of lanes) {
+      const { task } = lane;
+      if (task === undefined) continue;
+      // What it has begun it may still be writing.
+      const isUnclaimed = lane.takeBack() !== undefined;
+      lane.forget();
+      this.#outcomes.push(isUnclaimed ? this.#inline.begin(task) : { kind: "failed", task, error });
     }
     this.#host.wake();
   }
 
   close(): void {
-    for (const lane of this.#lanes) lane.cancel();
     const deadline = performance.now() + END_MS_MAX;
     for (const lane of this.#lanes) {
+      lane.cancel();
       lane.takeBack();
-      for (; lane.isBusy && performance.now() < deadline; lane.reply()) {
-        this.#shared.waitForReply(this.#shared.replies, END_LOOK_MS);
-      }
-      lane.close();
     }
+    for (const thread of this.#threads) {
+      while ((this.#isBusy(thread) || thread.isRemoving) && performance.now() < deadline) {
+        this.#shared.waitForReply(this.#shared.replies, END_LOOK_MS);
+        this.ended();
+      }
+      thread.close();
+    }
+    for (const lane of this.#lanes) lane.forget();
   }
 }

@@ -22,6 +22,18 @@ Deno.test("a task that was offered is claimed once, and then cannot be taken bac
   assertEquals([worker.lane(0).claim(7), tree.lane(0).takeBack(7)], [false, false]);
 });
 
+Deno.test("a task is offered until somebody has it", () => {
+  const { tree, worker } = bothSides();
+  assertEquals(worker.lane(0).isOffered, false);
+  tree.lane(0).offer(7);
+  assertEquals([worker.lane(0).isOffered, worker.lane(1).isOffered], [true, false]);
+  worker.lane(0).claim(7);
+  assertEquals(worker.lane(0).isOffered, false);
+  tree.lane(0).offer(8);
+  tree.lane(0).takeBack(8);
+  assertEquals(worker.lane(0).isOffered, false);
+});
+
 Deno.test("a task that was taken back cannot be claimed, also if its message comes after the next one was offered", () => {
   const { tree, worker } = bothSides();
   tree.lane(0).offer(7);
@@ -49,8 +61,9 @@ Deno.test("only the task that is not wanted any more is told so", () => {
 Deno.test("each lane shows how its Worker gets on, and a new task begins at nothing", () => {
   const { tree, worker } = bothSides();
   worker.lane(0).isReady = true;
-  worker.lane(0).beat(12);
-  worker.lane(0).beat(2 ** 31 - 1);
+  worker.lane(0).beat();
+  worker.lane(0).beat();
+  worker.lane(0).progress = 2 ** 31 - 1;
   worker.lane(0).isSyncing = true;
   const seen = (lane: number): readonly unknown[] => {
     const { isReady, beats, progress, isSyncing } = tree.lane(lane);

@@ -8,24 +8,26 @@
  * - `stays`: does nothing any more and shows no sign of life.
  */
 
+import { receiveMessageOnPort } from "node:worker_threads";
 import { fileName } from "../../core/mod.ts";
 import { SharedCells } from "../../io/shared_cells.ts";
-import type { TaskMessage } from "../../io/task_message.ts";
+import type { WorkerMessage } from "../../io/task_message.ts";
 import type { WorkerStart } from "../../io/worker.ts";
 
 const how = new URL(import.meta.url).search.slice(1);
 const scope = self as unknown as { onmessage: (event: MessageEvent) => void; close(): void };
 
 scope.onmessage = ({ data }) => {
-  const { lane, cells, folder } = data as WorkerStart;
+  const { lanes, cells, port, folder } = data as WorkerStart;
   const shared = new SharedCells(cells);
-  const own = shared.lane(lane);
-  own.isReady = true;
+  for (const lane of lanes) shared.lane(lane).isReady = true;
   shared.replied();
-  scope.onmessage = ({ data }) => {
-    const { id, firstOutput } = data as TaskMessage;
-    if (!own.claim(id)) return;
-    Deno.writeTextFileSync(`${folder}/${fileName("segment", firstOutput)}`, "begun");
+  scope.onmessage = () => {
+    // The types of this function only know the ports of Node.
+    const message = receiveMessageOnPort(port as never)?.message as WorkerMessage | undefined;
+    if (message === undefined || message.kind === "remove") return;
+    if (!shared.lane(message.lane).claim(message.id)) return;
+    Deno.writeTextFileSync(`${folder}/${fileName("segment", message.firstOutput)}`, "begun");
     if (how === "throws") throw new Error("the Worker has had enough");
     if (how === "closes") scope.close();
   };
