@@ -37,9 +37,12 @@ export interface Stalls {
   readonly slowedMs: number;
 }
 
-/** Bytes a second where writers begin to be slowed, and where they are about to be stopped. */
+/**
+ * Bytes a second where writers begin to be slowed, and where they are about to be stopped: there a hundred writes of 128 bytes take
+ * 6 ms, so that an event loop that turns after them is not late.
+ */
 const RATE_MOST = 128 * 1024 * 1024;
-const RATE_LEAST = 1024 * 1024;
+const RATE_LEAST = 2 * 1024 * 1024;
 
 /** A thread sleeps for no less: the operating system does not wake it that exactly. */
 const SLEEP_MS_MIN = 1;

@@ -54,9 +54,9 @@ Deno.test("without pressure nobody waits", () => {
 
 Deno.test("a slowed writer takes longer the nearer the limit is", () => {
   const [easy, hard] = [timeOf(slow(0.05), 2_000), timeOf(slow(1), 2_000)];
-  assertLess(easy, 100);
-  // 200,000 bytes at 1 MiB a second.
-  assertGreater(hard, 150);
+  assertLess(easy, 50);
+  // 200,000 bytes at 2 MiB a second.
+  assertGreater(hard, 70);
   assertLess(easy * 3, hard);
 });
 
@@ -68,9 +68,9 @@ Deno.test("a hundred small writes a moment before the limit take no longer than 
     return performance.now() - begun;
   });
   const median = times.sort((a, b) => a - b)[10]!;
-  assert(median > 5 && median < 20, `${median} ms`);
+  assert(median > 2 && median < 12, `${median} ms`);
   const { slowdowns, slowedMs, stops } = backpressure.stalls;
-  assert(slowdowns > 0 && slowedMs > 100 && stops === 0);
+  assert(slowdowns > 0 && slowedMs > 50 && stops === 0);
 });
 
 Deno.test("a slowed writer of a large batch is not held for seconds", () => {
