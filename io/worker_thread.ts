@@ -45,7 +45,8 @@ export class WorkerThread {
   #worker: Worker | undefined;
   #port: MessagePort | undefined;
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
-  #handedOver: readonly string[] = [];
+  /** Names of files that were handed over, a list for each message without an answer. */
+  #handedOver: (readonly string[])[] = [];
   #restsSince = 0;
   #activity = 0;
 
@@ -103,12 +104,11 @@ export class WorkerThread {
     this.#port = port1;
   }
 
-  /** Has files removed; says whether its Worker can do that now: it is there, and has nothing else to remove. */
+  /** Has files removed; says whether there is a Worker that can do that now. */
   remove(names: readonly string[]): boolean {
-    const isReady = this.#worker !== undefined && this.#shared.lane(this.#lanes[0]!).isReady;
-    if (!isReady || this.isRemoving) return false;
+    if (this.#worker === undefined || !this.#shared.lane(this.#lanes[0]!).isReady) return false;
     this.#post({ kind: "remove", names });
-    this.#handedOver = names;
+    this.#handedOver.push(names);
     return true;
   }
 
@@ -119,15 +119,10 @@ export class WorkerThread {
       const received = receiveMessageOnPort(this.#port as never) as Received | undefined;
       if (received === undefined) return undefined;
       if (received.message.kind !== "removed") return received.message;
-      this.#handBack(received.message.isDone);
+      const names = this.#handedOver.shift();
+      if (names !== undefined) this.#host.removed(names, received.message.isDone);
     }
     return undefined;
-  }
-
-  #handBack(isDone: boolean): void {
-    const names = this.#handedOver;
-    this.#handedOver = [];
-    if (names.length > 0) this.#host.removed(names, isDone);
   }
 
   /** Says that it has no task any more. */
@@ -157,6 +152,6 @@ export class WorkerThread {
     this.#port?.close();
     this.#worker = undefined;
     this.#port = undefined;
-    this.#handBack(false);
+    for (const names of this.#handedOver.splice(0)) this.#host.removed(names, false);
   }
 }
