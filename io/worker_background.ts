@@ -63,7 +63,7 @@ const END_LOOK_MS = 10;
 export class WorkerBackground implements Background, ThreadHost {
   readonly #host: BackgroundHost;
   readonly #inline: InlineBackground;
-  readonly #shared = new SharedCells(1 + MERGE_LANES);
+  readonly #shared: SharedCells;
   readonly #threads: readonly WorkerThread[];
   readonly #lanes: readonly WorkerLane[];
   #mode: BackgroundMode = "worker";
@@ -73,13 +73,14 @@ export class WorkerBackground implements Background, ThreadHost {
   /** What has ended without a reply. */
   #outcomes: TaskOutcome[] = [];
 
-  /** Makes threads without Workers. */
-  constructor(storage: FileStorage, host: BackgroundHost) {
+  /** Makes threads without Workers, one for each merge that may run. */
+  constructor(storage: FileStorage, host: BackgroundHost, mergeLanes: number = MERGE_LANES) {
     this.#host = host;
+    this.#shared = new SharedCells(1 + mergeLanes);
     this.#inline = new InlineBackground(storage, "");
     const lanesOf = (thread: number): number[] => thread === 0 ? [0, 1] : [thread + 1];
     this.#threads = Array.from(
-      { length: MERGE_LANES },
+      { length: mergeLanes },
       (_, i) => new WorkerThread(this, lanesOf(i), this.#shared, storage.folder),
     );
     this.#lanes = this.#threads.flatMap((thread, i) =>
