@@ -1,8 +1,8 @@
 /**
  * Read and space amplification of a tree of shapes, at one moment.
  *
- * For a key of the key space each run, from the newest on, has a segment that covers it or none, and that holds it with the probability
- * that is its share. So what a read has to consider, and what is alive, are sums along the runs:
+ * For a key of the key space each run, from the newest on, has a segment that covers it or none, and that holds it
+ * with the probability that is its share. So what a read has to consider, and what is alive, are sums along the runs:
  *
  * ```text
  * left = 1                                 how likely nothing newer decides about the key

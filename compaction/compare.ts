@@ -1,8 +1,9 @@
 /**
  * Several strategies on one workload, side by side.
  *
- * What the papers say, and a comparison shows: who rewrites less reads more and takes more space. Write amplification rises from fifo over
- * size-tiered and lazy levelling to leveled; read and space amplification fall (Dayan and Idreos, "Dostoevsky", SIGMOD 2018, figure 2).
+ * What the papers say, and a comparison shows: who rewrites less reads more and takes more space. Write amplification
+ * rises from fifo over size-tiered and lazy levelling to leveled; read and space amplification fall (Dayan and Idreos,
+ * "Dostoevsky", SIGMOD 2018, figure 2).
  *
  * @module
  */

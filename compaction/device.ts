@@ -7,10 +7,11 @@
  * waiting         1  1  2  2  3  3 ...           as many runs would stand in level 0
  * ```
  *
- * The simulated tree does all work of a flush at once, as a tree does that works inline, so what it decides does not depend on the device. How long a
- * writer would have waited for it does: a flush brings the bytes that it and the compactions after it read and write, and the device
- * works them off at its bandwidth, in order. Flushes whose work is not done would wait in level 0. When `limit` of them do, the
- * next has to wait until the first is done: a *stall*, which delays the operations of that memtable and all that come later.
+ * The simulated tree does all work of a flush at once, as a tree does that works inline, so what it decides does not
+ * depend on the device. How long a writer would have waited for it does: a flush brings the bytes that it and the
+ * compactions after it read and write, and the device works them off at its bandwidth, in order. Flushes whose work is
+ * not done would wait in level 0. When `limit` of them do, the next has to wait until the first is done: a *stall*,
+ * which delays the operations of that memtable and all that come later.
  *
  * Given up: work in the background that is better sorted (flushes first) would delay less; a device that is shared delays more.
  *

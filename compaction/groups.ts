@@ -28,6 +28,13 @@ import type { PlacedSegment } from "./placed_segment.ts";
 import { endsBefore } from "./placed_segment.ts";
 import { PlacedSegments } from "./placed_segments.ts";
 
+/**
+ * Small groups are merged together up to so many times the target size of a segment.
+ *
+ * That is seconds of work, and there is not a step for each of a thousand.
+ */
+export const STEP_TARGETS = 4;
+
 /** Segments that have to be compacted together. */
 export interface Group extends Stretch {
   /** The segments, newest first. */
@@ -103,6 +110,14 @@ export function groupsAbove({ placed }: LevelParts, top: number, last: number): 
       return countBetween(lowest, first.first, second.last) === own;
     },
   };
+}
+
+/** Returns the groups of one level, whatever else there is: those that share keys with one another. Cost: O(n log n). */
+export function groupsOfLevel({ placed }: LevelParts, level: number): Groups {
+  const cover = new KeyCover();
+  const { flat } = placed[level]!;
+  for (const segment of flat) cover.add(segment);
+  return { groups: groupsIn(cover, flat, level, level), areAlone: () => true };
 }
 
 /** Returns the segments of a run that share keys with some stretches, each once. */

@@ -12,13 +12,14 @@
  * is what both leave out: merging adds writes, as it should.
  *
  * - Keys that are not equally popular stand in *bands*, each with shares of its own, whose keys lie all over the key space.
- * - Where each key comes once before any comes again (loads in order), flushes do know of one another: there shares add up, to 1 at most.
+ * - Where each key comes once before any comes again (loads in order), flushes do know of one another: there shares
+ *   add up, to 1 at most.
  * - Only what exists is removed, so removes are not independent of what lies below. They are seen as removes of *any* key,
  *   of which those that find nothing leave no trace: *ghosts*. Those are independent, and counted apart from tombstones.
  *
- * Ghosts: a remove is a ghost for certain where the older segment has a tombstone of the key, since nothing was there any more. So the merge of
- * (puts n, tombstones t, ghosts g) over (o, u, h) has `t + (1 - n) x u` tombstones, and `n`, `t` and `g` together are
- * what no older entry is seen through.
+ * Ghosts: a remove is a ghost for certain where the older segment has a tombstone of the key, since nothing was there
+ * any more. So the merge of (puts n, tombstones t, ghosts g) over (o, u, h) has `t + (1 - n) x u` tombstones, and `n`,
+ * `t` and `g` together are what no older entry is seen through.
  *
  * @module
  */
@@ -86,8 +87,8 @@ export class SharesFold implements KeyShares {
       // Removes come with one band only.
       const put = own[0]!;
       const all = removed + (1 - put - removed) * (tombstones + ghosts);
-      this.tombstones += (1 - put) * tombstones;
-      this.ghosts = Math.max(0, all - this.tombstones);
+      this.tombstones = Math.min(all, this.tombstones + (1 - put) * tombstones);
+      this.ghosts = all - this.tombstones;
     }
     for (let band = 0; band < own.length; band++) own[band]! += (1 - own[band]! - removed) * puts[band]!;
   }

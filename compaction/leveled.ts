@@ -14,20 +14,26 @@
  * kMinOverlappingRatio). A segment that overlaps nothing below is moved without being rewritten, as deep as that holds but
  * not below the deepest level in use: data that comes in order is placed once.
  *
- * Of a level with more than {@linkcode CANDIDATES_MAX} segments so many are compared, spread over it from a place that its bytes decide
- * (the choice is a function of the shape alone, and another place comes up next time). Simulated, 5,000,000,000 uniform writes to a fifth as many
- * keys: write amplification 23.61 with 8 of them, 23.42 with 16, 23.33 with 32, and 23.14 if all are compared, which costs a
- * search for each of 10,000 segments and choice.
+ * When nothing has to go down, a level that another strategy has left several runs is made one, in steps of stretches
+ * that share no key, and small neighbours are joined (`small_segments.ts`). Neither counts as debt: it makes no later
+ * merge longer, and writers need not wait for it.
  *
- * Arithmetic: a byte that goes down one level takes about `ratio` bytes of that level along, so with L levels below level 0 in use an
- * update is written about `ratio x L` times at worst. In practice it is about half of that: the segment that drags along the least is
- * taken; a level that has just been emptied into is below its target; the last level is hardly ever full, so it has fewer than `ratio`
- * bytes for each of the level above; L1 is as large as level 0 when that is merged, so that step costs 2 and not `ratio`; and what is written twice before
- * it gets down goes down once. Simulated with uniform writes, ratio 10 and three times as many writes as keys: 15 for 10 GB in 4 levels,
- * 23 for 100 GB in 5 (`tests/compaction/simulate_test.ts`).
+ * Of a level with more than {@linkcode CANDIDATES_MAX} segments so many are compared, spread over it from a place that
+ * its bytes decide (the choice is a function of the shape alone, and another place comes up next time). Simulated,
+ * 5,000,000,000 uniform writes to a fifth as many keys: write amplification 23.61 with 8 of them, 23.42 with 16, 23.33
+ * with 32, and 23.14 if all are compared, which costs a search for each of 10,000 segments and choice.
  *
- * A point read looks at every segment of level 0 and one of each level below. Space: `1 + 1/ratio` of the live data while the last level is full, since all above it
- * have a `1/ratio`-th; up to 2 while a new last level is filling and is no larger than the one above.
+ * Arithmetic: a byte that goes down one level takes about `ratio` bytes of that level along, so with L levels below
+ * level 0 in use an update is written about `ratio x L` times at worst. In practice it is about half of that: the
+ * segment that drags along the least is taken; a level that has just been emptied into is below its target; the last
+ * level is hardly ever full, so it has fewer than `ratio` bytes for each of the level above; L1 is as large as level 0
+ * when that is merged, so that step costs 2 and not `ratio`; and what is written twice before it gets down goes down
+ * once. Simulated with uniform writes, ratio 10 and three times as many writes as keys: 15 for 10 GB in 4 levels, 23
+ * for 100 GB in 5 (`tests/compaction/simulate_test.ts`).
+ *
+ * A point read looks at every segment of level 0 and one of each level below. Space: `1 + 1/ratio` of the live data
+ * while the last level is full, since all above it have a `1/ratio`-th; up to 2 while a new last level is filling and
+ * is no larger than the one above.
  *
  * Why L1 as large as level 0 when that is merged: then that merge reads about as much from either side, which makes its
  * write amplification 2 (RocksDB tuning guide).
@@ -38,12 +44,14 @@
  */
 
 import type { CompactionChoice } from "../core/mod.ts";
+import { firstNeighbours, groupsOfLevel, idsOfGroups, STEP_TARGETS } from "./groups.ts";
 import type { LevelParts } from "./levels.ts";
 import { placedOf } from "./levels.ts";
 import type { PlacedSegment } from "./placed_segment.ts";
 import { beginsBefore, endsBefore, endsBehind, placedOverlap } from "./placed_segment.ts";
+import { joinSmall } from "./small_segments.ts";
 import type { BuiltInStrategy, LevelOptions } from "./strategy.ts";
-import { builtIn, checkOption } from "./strategy.ts";
+import { areQuiet, builtIn, checkOption } from "./strategy.ts";
 
 /** How {@linkcode leveled} may be set. */
 export interface LeveledOptions {
@@ -109,7 +117,33 @@ function choose(
     }
     scores[level] = 0;
   }
+  return tidy(parts, targetSize);
+}
+
+/** Makes one run of a level that has several, or joins small neighbours, where nothing has to go down. */
+function tidy(parts: LevelParts, targetSize: number): CompactionChoice {
+  for (const [level, { breaks }] of parts.placed.entries()) {
+    if (level === 0) continue;
+    if (breaks > 0 && !areQuiet(parts, 0, level)) break;
+    const choice = breaks > 0 ? oneRun(parts, level, targetSize) : joinSmall(parts, level, targetSize);
+    if (choice.kind !== "none") return choice;
+  }
   return { kind: "none" };
+}
+
+/** Merges stretches of a level in which segments overlap; where none do, a move puts them into one run. */
+function oneRun(parts: LevelParts, level: number, targetSize: number): CompactionChoice {
+  const reason = `level ${level} has several runs instead of one`;
+  const groups = firstNeighbours(
+    groupsOfLevel(parts, level),
+    1,
+    STEP_TARGETS * targetSize,
+    (group) => group.segments.length > 1,
+  );
+  if (groups.length === 0) {
+    return { kind: "move", segments: idsOf(parts.placed[level]!.flat), destLevel: level, reason };
+  }
+  return { kind: "merge", segments: idsOfGroups(groups), destLevel: level, targetSize, reason };
 }
 
 /** Returns the score of each level but the last. What is busy is on its way and does not count. */

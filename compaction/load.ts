@@ -5,8 +5,9 @@
  * has `maxMemtableSize` bytes, so n is that by the bytes of a record, and a flush of random writes reaches
  * `1 - (1 - p)^n` of the keys that a write hits with probability p.
  *
- * Popularity (zipfian) comes in bands of ranks, each twice as wide as the one before or so, within which all keys are equally likely: with
- * {@linkcode BANDS} bands the popularity within one differs by a few ten percent, of which the reached keys depend little.
+ * Popularity (zipfian) comes in bands of ranks, each twice as wide as the one before or so, within which all keys are
+ * equally likely: with {@linkcode BANDS} bands the popularity within one differs by a few ten percent, of which the
+ * reached keys depend little.
  *
  * @module
  */

@@ -19,16 +19,13 @@
  */
 
 import type { CompactionChoice, Interval } from "../core/mod.ts";
-import { firstNeighbours, groupsWithin, idsOfGroups } from "./groups.ts";
+import { firstNeighbours, groupsWithin, idsOfGroups, STEP_TARGETS } from "./groups.ts";
 import type { Levels } from "./levels.ts";
 import { placedOf } from "./levels.ts";
 import { lastLevel } from "./strategy.ts";
 
 /** Bytes from which on a major compaction begins a new segment. */
 const TARGET_BYTES = 64 * 1024 * 1024;
-
-/** Groups are merged together up to so many bytes: seconds of work, and not a step for each of a thousand small ones. */
-const STEP_BYTES = 4 * TARGET_BYTES;
 
 const EVERYTHING: Interval = { lower: "", upper: undefined };
 const REASON = "asked for";
@@ -56,7 +53,7 @@ export function majorChoice(
   if (moved.length > 0) {
     return { kind: "move", segments: idsOfGroups(moved), destLevel: last, reason: REASON };
   }
-  let step = firstNeighbours(all, 1, STEP_BYTES, (group) => group.state === "merge");
+  let step = firstNeighbours(all, 1, STEP_TARGETS * TARGET_BYTES, (group) => group.state === "merge");
   if (step.length === 0) step = firstNeighbours(all, 2, TARGET_BYTES, (group) => group.state === "settled");
   if (step.length === 0) return { kind: "none" };
   return {

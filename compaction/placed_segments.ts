@@ -8,13 +8,13 @@
  * ```
  *
  * A level of a large tree has 160,000 segments, and a compaction changes a dozen of them. Copying the level for each
- * would take a millisecond; here one node of each height is copied: some 3 us. A search compares numbers that
- * stand side by side, and looks at a segment only where two have the same head: what costs in a large tree is fetching things from all
- * over the memory.
+ * would take a millisecond; here one node of each height is copied: some 3 us. A search compares numbers that stand
+ * side by side, and looks at a segment only where two have the same head: what costs in a large tree is fetching
+ * things from all over the memory.
  *
- * Sums are kept, not counted anew: count, bytes, and *breaks*, the places where a segment does not end before the next begins. A level
- * without a break is one run, and its segments are found by binary search. The list does not know more than its sequence says:
- * two lists of the same segments answer alike, whatever changes made them.
+ * Sums are kept, not counted anew: count, bytes, and *breaks*, the places where a segment does not end before the next
+ * begins. A level without a break is one run, and its segments are found by binary search. The list does not know more
+ * than its sequence says: two lists of the same segments answer alike, whatever changes made them.
  *
  * Invariants: all leaves have the same height; no node is empty or has more than {@linkcode ITEMS_MAX} items; one with fewer than
  * {@linkcode ITEMS_MIN} is joined with a neighbour when it is made; a list is never changed.
@@ -134,7 +134,8 @@ export class PlacedSegments {
   /**
    * Returns the bytes of all that overlap a segment.
    *
-   * Requires: there is no break. Cost: O(log n), and a step for each; those are in one leaf mostly, and then none of them is looked at but the last.
+   * Requires: there is no break. Cost: O(log n), and a step for each; those are in one leaf mostly, and then none of
+   * them is looked at but the last.
    */
   bytesOverlapping(segment: PlacedSegment): number {
     let node = this.#root;
@@ -190,10 +191,10 @@ export class PlacedSegments {
   /** Returns the list with those from an index to another replaced. Cost: O(log n), and a step for each. */
   splice(start: number, end: number, segments: readonly PlacedSegment[]): PlacedSegments {
     if (start === end && segments.length === 0) return this;
-    const removed = this.slice(start, end);
     const before = start > 0 ? this.at(start - 1) : undefined;
     const after = end < this.count ? this.at(end) : undefined;
-    const breaks = this.breaks + breaksOf(before, segments, after) - breaksOf(before, removed, after);
+    let breaks = this.breaks + breaksOf(before, segments, after);
+    if (this.breaks > 0) breaks -= breaksOf(before, this.slice(start, end), after);
     let nodes = spliced(this.#root, start, end, segments);
     if (nodes.length === 0) return PlacedSegments.EMPTY;
     while (nodes.length > 1) nodes = innersOf(nodes);

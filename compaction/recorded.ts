@@ -1,12 +1,13 @@
 /**
  * A recorded history: what changed a real tree, as `tree.history()` tells it, and the load that its flushes are.
  *
- * The simulator knows keys as numbers, a history as bytes. What the bounds of all flushes begin with is left out, and the next bytes are
- * the digits of a number, as many as 48 bits hold, to the base of how many bytes there are from the least to the greatest in use: so decimal
- * digits count as such, and hashes by bytes. How many of a flush's keys are written again by a later one does not stand in a history, but shows in its
- * merges: of inputs with `a` and `b` entries from the same stretch of `K` keys, `K x (1 - (1 - a/K)(1 - b/K))` are left. For
- * each merge of two runs or more the K that explains it is found by bisection, and the density of the key space is
- * taken to be the median of what they say. Where no merge lost an entry, every key is taken to be a new one.
+ * The simulator knows keys as numbers, a history as bytes. What the bounds of all flushes begin with is left out, and
+ * the next bytes are the digits of a number, as many as 48 bits hold, to the base of how many bytes there are from the
+ * least to the greatest in use: so decimal digits count as such, and hashes by bytes. How many of a flush's keys are
+ * written again by a later one does not stand in a history, but shows in its merges: of inputs with `a` and `b`
+ * entries from the same stretch of `K` keys, `K x (1 - (1 - a/K)(1 - b/K))` are left. For each merge of two runs or
+ * more the K that explains it is found by bisection, and the density of the key space is taken to be the median of
+ * what they say. Where no merge lost an entry, every key is taken to be a new one.
  *
  * Given up: which parts of the key space are hot. Tombstones are taken for what they are on average.
  *

@@ -6,21 +6,21 @@
  *                                          the same function that a real tree asks, in the same order
  * ```
  *
- * No keys, no data, no disk and no loop over operations: one step per flush, so that a load of 10 TB takes seconds. What a merge leaves
- * follows from what share of their keys its inputs hold (`key_shares.ts`), how large that is from the file format
- * (`segment_bytes.ts`), what is asked when from the order in which a tree works inline (`inline_order.ts`). All random numbers
- * come from the seed.
+ * No keys, no data, no disk and no loop over operations: one step per flush, so that a load of 10 TB takes a minute
+ * and one of 100 GB less than a second. What a merge leaves follows from what share of their keys its inputs hold
+ * (`key_shares.ts`), how large that is from the file format (`segment_bytes.ts`), what is asked when from the order in
+ * which a tree works inline (`inline_order.ts`). All random numbers come from the seed.
  *
  * What the figures mean:
- * - Write amplification: bytes of all segments that were written, by those of keys and values that the user wrote. What is still in the memtable at the end counts
- *   as written by the user. Journals and manifests do not count.
+ * - Write amplification: bytes of all segments that were written, by those of keys and values that the user wrote.
+ *   What is still in the memtable at the end counts as written by the user. Journals and manifests do not count.
  * - Read and space amplification: the average over the second half of the load, when the tree has its shape; see
  *   `amplification.ts`. One moment would say more about the last merge than about the strategy.
  * - Stalls: how often a device of {@linkcode SimulationOptions.bytesPerSecond} would have stopped the writer; see `device.ts`.
  *   Writers are stopped at three times as many runs in level 0 as the strategy finds normal, as in the real tree.
  *
- * Given up: compression, the manifest, journals and caches; and the tick of a minute, at which a real tree asks its strategy while nothing is
- * written. Times are those at which memtables were full.
+ * Given up: compression, the manifest, journals and caches; and the tick of a minute, at which a real tree asks its
+ * strategy while nothing is written. Times are those at which memtables were full.
  *
  * @module
  */
@@ -83,8 +83,8 @@ const LEVEL0_STOP_FACTOR = 3;
 /**
  * Returns what a strategy makes of a workload.
  *
- * Pure and deterministic: the same options give the same report. Cost: some 10 us for each flush and each compaction, whatever the size of
- * the tree; 10 TB in 16 MiB memtables are 830,000 flushes.
+ * Pure and deterministic: the same options give the same report. Cost: some 30 us for each flush and each compaction,
+ * whatever the size of the tree; 10 TB in 16 MiB memtables are 830,000 flushes.
  *
  * @throws {TypeError} If an option has a wrong type.
  * @throws {RangeError} If a number makes no sense, or a strategy of the user's own chooses what may not be done or comes to no end.

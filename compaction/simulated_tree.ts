@@ -134,23 +134,25 @@ export class SimulatedTree {
     return departures;
   }
 
-  /** Segments mostly stand side by side, so each is looked for behind the one before. */
+  /** Segments mostly stand side by side, so what follows one that was found is compared with the next that is wanted. */
   #departuresOf(level: number, segments: readonly PlacedSegment[]): Departure[] {
     const placed = this.#placed[level]!;
     const runs = this.runsOf(level);
     const found: Departure[] = [];
-    let [index, run] = [-1, 0];
-    for (const segment of segments) {
-      const next = index + 1;
-      if (index >= 0 && next < runs[run]![1] && placed.at(next).id === segment.id) {
-        index = next;
-      } else {
-        run = runs.findIndex(([start, end]) => {
-          index = placed.firstReaching(segment, start, end);
-          return index < end && placed.at(index).id === segment.id;
-        });
+    for (let next = 0; next < segments.length;) {
+      const segment = segments[next]!;
+      let index = -1;
+      const run = runs.findIndex(([start, end]) => {
+        index = placed.firstReaching(segment, start, end);
+        return index < end && placed.at(index).id === segment.id;
+      });
+      const end = Math.min(runs[run]![1], index + segments.length - next);
+      for (const one of placed.slice(index, end)) {
+        if (one.id !== segments[next]!.id) break;
+        found.push({ segment: one, index, run });
+        index += 1;
+        next += 1;
       }
-      found.push({ segment, index, run });
     }
     return found.sort((a, b) => a.index - b.index);
   }

@@ -1,8 +1,9 @@
 /**
  * The work of a simulated tree: flushes, choices and what they lead to, on shapes.
  *
- * Strategies of this module are known to choose only what is legal: properties say so. One of the user's own is checked as a real tree checks it
- * (`core/choice.ts`), which costs a step for each segment, and an illegal choice ends the simulation with the reason.
+ * Strategies of this module are known to choose only what is legal: properties say so. One of the user's own is
+ * checked as a real tree checks it (`core/choice.ts`), which costs a step for each segment, and an illegal choice ends
+ * the simulation with the reason.
  *
  * @module
  */

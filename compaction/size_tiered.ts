@@ -36,18 +36,11 @@
 import type { CompactionChoice } from "../core/mod.ts";
 import type { LevelParts } from "./levels.ts";
 import { placedOf } from "./levels.ts";
+import { joinSmall } from "./small_segments.ts";
 import type { BuiltInStrategy, LevelOptions } from "./strategy.ts";
-import { builtIn, checkOption, lastLevel } from "./strategy.ts";
+import { areQuiet, builtIn, checkOption, lastLevel } from "./strategy.ts";
 import type { TierRun } from "./tiers.ts";
-import {
-  areQuiet,
-  bytesOfRuns,
-  fullBytes,
-  oneRunOf,
-  TIER_TARGET_BYTES,
-  tierCount,
-  tierRuns,
-} from "./tiers.ts";
+import { bytesOfRuns, fullBytes, oneRunOf, TIER_TARGET_BYTES, tierCount, tierRuns } from "./tiers.ts";
 
 /** How {@linkcode sizeTiered} may be set. */
 export interface SizeTieredOptions {
@@ -103,9 +96,19 @@ function choose(
     return oneRunOf(tierRuns(parts, level).slice(-maxThreshold), level + 1, TIER_TARGET_BYTES, reason);
   }
   const alike = areQuiet(parts, last, last) ? alikeIn(parts, last, minThreshold, maxThreshold) : [];
-  if (alike.length === 0) return { kind: "none" };
+  if (alike.length === 0) return joinInRuns(parts, last);
   const reason = `the last level has ${alike.length} runs of similar size, threshold ${minThreshold}`;
   return oneRunOf(alike, last, TIER_TARGET_BYTES, reason);
+}
+
+/** Joins small neighbours of a level that is one run: data that comes in order gathers there in segments of one flush each. */
+function joinInRuns(parts: LevelParts, last: number): CompactionChoice {
+  for (let level = 1; level <= last; level++) {
+    if (tierCount(parts, level) !== 1) continue;
+    const choice = joinSmall(parts, level, TIER_TARGET_BYTES);
+    if (choice.kind !== "none") return choice;
+  }
+  return { kind: "none" };
 }
 
 /** Returns the bytes that are to be rewritten for sure: of full levels, and of what is alike in the last one. */

@@ -77,3 +77,8 @@ export function checkOption(name: string, value: unknown, least: number): void {
 export function lastLevel({ placed }: LevelParts, options: Pick<LevelOptions, "levelCount">): number {
   return Math.max(options.levelCount - 1, placed.findLastIndex((segments) => segments.count > 0), 0);
 }
+
+/** Tells whether no segment of the levels from `first` to `last` is busy. Cost: O(busy segments). */
+export function areQuiet({ busy }: LevelParts, first: number, last: number): boolean {
+  return busy.size === 0 || !busy.values().some(({ level }) => level >= first && level <= last);
+}

@@ -7,7 +7,8 @@
  * - The *oldest* runs of a level are taken, without a gap. Whatever stays in the level is newer and whatever is below is
  *   older, so taking them down is always legal.
  * - Runs that share no key become one run by being moved: nothing is rewritten. So data that is written in the order of its
- *   keys is written once, whatever the strategy. Runs with tombstones are merged all the same, or those would never go.
+ *   keys is written once, whatever the strategy, unless its segments are so small that they are worth joining
+ *   (`small_segments.ts`). Runs with tombstones are merged all the same, or those would never go.
  * - While a merge of a level is under way the level is left alone: its newer runs cannot go below those that are being
  *   merged. What is under way in other levels is no obstacle, for whatever is newer stays above.
  *
@@ -80,11 +81,6 @@ export function tierCount(parts: LevelParts, level: number): number {
 /** Returns the bytes of some runs. */
 export function bytesOfRuns(runs: readonly TierRun[]): number {
   return runs.reduce((sum, run) => sum + run.bytes, 0);
-}
-
-/** Tells whether no segment of the levels from `first` to `last` is busy. Cost: O(busy segments). */
-export function areQuiet({ busy }: LevelParts, first: number, last: number): boolean {
-  return !busy.values().some(({ level }) => level >= first && level <= last);
 }
 
 /** Returns the choice that makes one run of several at a level: a move if they share no key, otherwise a merge. */

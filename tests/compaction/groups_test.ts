@@ -1,7 +1,13 @@
 import { assertEquals } from "@std/assert";
 import fc from "fast-check";
 import type { Groups } from "../../compaction/groups.ts";
-import { firstNeighbours, groupsAbove, groupsWithin, idsOfGroups } from "../../compaction/groups.ts";
+import {
+  firstNeighbours,
+  groupsAbove,
+  groupsOfLevel,
+  groupsWithin,
+  idsOfGroups,
+} from "../../compaction/groups.ts";
 import { Levels, placedOf } from "../../compaction/levels.ts";
 import { bytesOfAKey, runForms, ShapeTree } from "../support/shape_tree.ts";
 import { shapes } from "../support/shapes.ts";
@@ -43,6 +49,15 @@ Deno.test("the bytes of a group are told for the top, all above the last level, 
   assertEquals([group!.bytesOnTop, group!.bytesAbove, group!.bytesInLast], [1024, 3072, 12 * 1024]);
 });
 
+Deno.test("the groups of a level are what overlaps within it, whatever lies above and below", () => {
+  const parts = placedOf(
+    Levels.from(shapes("L1 #9 a..z 1K\nL2 #3 c..f 1K #4 p..q 1K #1 a..d 1K #2 k..l 1K\nL6 #5 a..z 1K")),
+  );
+  const groups = groupsOfLevel(parts, 2);
+  assertEquals(groups.groups.map((group) => group.segments.map(({ id }) => id)), [[3, 1], [2], [4]]);
+  assertEquals(idsOfGroups(firstNeighbours(groups, 1, 10_000, () => true)), [3, 1, 2, 4]);
+});
+
 Deno.test("of all that is above the last level both ways find the same groups", () => {
   let several = 0;
   fc.assert(fc.property(runForms, bytesOfAKey, (forms, keyBytes) => {
@@ -77,4 +92,21 @@ Deno.test("neighbours are taken as long as they are wanted, small, and nothing e
   assertEquals(first(above, 3, 100_000), [13, 4, 14, 5, 15, 6]);
   assertEquals(first(above, 4, 100_000), []);
   assertEquals(first(groupsWithin(parts, 6, { lower: "d", upper: "g" }), 1, 100_000), [12, 2]);
+});
+
+Deno.test("nothing lies between neighbours only if no run of the last level has a segment there", () => {
+  const first = (last: string): readonly number[] => {
+    const above = groupsAbove(placedOf(Levels.from(shapes(`L1 #11 a..b 1K #12 g..h 1K\n${last}`))), 0, 6);
+    return idsOfGroups(firstNeighbours(above, 1, 100_000, () => true));
+  };
+  assertEquals(first("L6 #3 g..h 1K #1 a..b 1K #2 g..g 1K"), [11, 1, 12, 3, 2]);
+  assertEquals(first("L6 #3 d..e 1K #1 a..b 1K #2 g..g 1K"), [11, 1]);
+});
+
+Deno.test("without a last level there are groups all the same", () => {
+  const parts = placedOf(Levels.from(shapes("L0 #2 a..c 1K #1 b..d 1K"), { levelCount: 1 }));
+  assertEquals(
+    groupsAbove(parts, 0, 3).groups.map(({ bytesAbove, bytesInLast }) => [bytesAbove, bytesInLast]),
+    [[2048, 0]],
+  );
 });

@@ -98,6 +98,8 @@ Deno.test("shares are never negative and never above one in all", () => {
         assertEquals([fold.tombstones, fold.ghosts], [0, 0]);
       },
     ),
+    // A few removes over many more, all of them of keys that were there.
+    { examples: [[[{ put: 0, removed: 0.001 }, { put: 0.7, removed: 0.3 }], 1]] },
   );
 });
 
@@ -112,6 +114,13 @@ Deno.test("random numbers are those of their seed, even, and around nothing", ()
   const around = Array.from({ length: 10_000 }, () => one.around());
   assertAlmostEquals(around.reduce((a, b) => a + b) / 10_000, 0, 0.04);
   assertAlmostEquals(around.reduce((a, b) => a + b * b, 0) / 10_000, 1, 0.05);
+});
+
+Deno.test("every seed makes numbers, the one too whose state would be nothing", () => {
+  for (const seed of [2_436_121_381, 0, Number.MAX_SAFE_INTEGER]) {
+    const random = new Random(seed);
+    assertEquals(new Set(Array.from({ length: 10 }, () => random.next())).size, 10);
+  }
 });
 
 function folded(newestFirst: readonly KeyShares[]): SharesFold {

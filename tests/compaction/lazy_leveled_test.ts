@@ -127,7 +127,10 @@ Deno.test("what is owed is what will be rewritten", () => {
   assertEquals(debt("L0 #5 a..z 4K\nL3 #1 a..z 100K"), 0);
   assertEquals(debt("L0 #5 a..z 4K #4 a..z 4K\nL3 #1 a..z 100K"), 8);
   assertEquals(debt("L0 #5 a..z 4K #4 a..z 4K\nL1 #3 a..z 2K\nL3 #1 a..z 100K"), 110);
-  assertEquals(debt("L3 #2 a..k 4K #1 c..z 90K"), 94);
+  assertEquals(debt("L3 #2 a..k 4K #1 c..z 90K"), 0);
+  const only = { ...OPTIONS, levelCount: 1 };
+  const flushes = Levels.from(shapes("L0 #2 a..k 4K #1 c..z 90K"), { levelCount: 1 });
+  assertEquals(strategy.debt!(flushes, only) / 1024, 94);
   assertEquals([strategy.level0Threshold, lazyLeveled().level0Threshold], [2, 4]);
 });
 
@@ -135,4 +138,25 @@ Deno.test("options that make no sense are refused", () => {
   assertThrows(() => lazyLeveled({ threshold: 1 }), RangeError, "threshold");
   assertThrows(() => lazyLeveled({ targetSize: 1000 }), RangeError, "targetSize");
   assertThrows(() => lazyLeveled({ threshold: "4" as unknown as number }), TypeError, "threshold");
+});
+
+Deno.test("a shape may have fewer levels than the tree", () => {
+  const levels = Levels.from(shapes("L0 #5 a..z 4K #4 a..z 4K"), { levelCount: 1 });
+  const choice = strategy.choose(levels, OPTIONS);
+  assertEquals(choice.kind === "merge" && [choice.segments, choice.destLevel], [[5, 4], 3]);
+  assertEquals(strategy.debt!(levels, OPTIONS) / 1024, 8);
+  assertEquals(strategy.choose(Levels.from([], { levelCount: 1 }), OPTIONS), { kind: "none" });
+});
+
+Deno.test("small neighbours of the last level are joined when no tier is full", () => {
+  const keys = [..."abcdefghijklmnop"];
+  const small = `L3  ${keys.map((key, i) => `#${i + 1} ${key}..${key} 32`).join(" ")}`;
+  const choice = chosen(small);
+  assertEquals(choice.kind === "merge" && [choice.segments.length, choice.destLevel, choice.reason], [
+    16,
+    3,
+    "16 neighbours of level 3 are small",
+  ]);
+  assertEquals(chosen(`L0 #91 x..z 1K\n${small}`).kind, "merge");
+  assertEquals(chosen(`L0 #91* x..z 1K\n${small}`).kind, "none");
 });

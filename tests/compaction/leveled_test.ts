@@ -185,6 +185,46 @@ Deno.test("of a large level a few segments are looked at, and the best of them i
   assertEquals(left.kind === "merge" && left.segments, [11_999, 25_997, 25_998, 25_999]);
 });
 
+Deno.test("a level that has several runs is made one when nothing else is to be done, a step for each stretch", () => {
+  const several = "L2  #9 c..f 1M  #8 p..q 1M  #5 a..d 1M  #6 k..l 1M  #7 q..s 1M  #4 x..z 1M";
+  const step = (text: string, targetSize = TARGET): CompactionChoice =>
+    leveled({ targetSize }).choose(Levels.of(versionOf(text), busyIn(text), 7), OPTIONS);
+  const runs = several.replace("  #5", "\n L2  #5");
+  assertEquals(step(runs), {
+    kind: "merge",
+    segments: [9, 5],
+    destLevel: 2,
+    targetSize: TARGET,
+    reason: "level 2 has several runs instead of one",
+  });
+  // Neighbours go together if they are small.
+  const side = (targetSize: number) => step("L2 #9 a..c 1M #8 d..f 1M\nL2 #5 a..b 1M #6 e..f 1M", targetSize);
+  assertEquals([side(TARGET), side(100_000)].map((one) => one.kind === "merge" && one.segments), [
+    [9, 5, 8, 6],
+    [9, 5],
+  ]);
+  // Where none overlap they are put in one run as they are.
+  assertEquals(step("L2 #9 d..f 1M\nL2 #5 a..c 1M"), {
+    kind: "move",
+    segments: [9, 5],
+    destLevel: 2,
+    reason: "level 2 has several runs instead of one",
+  });
+  // First what is above its target, and not while anything is under way there or above.
+  assertEquals(step(`L1 #20 a..z 90M\n${runs}`).reason, "level 1 is 1.41 times its target");
+  assertEquals(step(`L1 #20* a..z 1M\n${runs}`), { kind: "none" });
+  assertEquals(step(`${runs}\nL3 #1* a..z 1M`).kind, "merge");
+});
+
+Deno.test("small neighbours are joined when nothing else is to be done", () => {
+  const small = Array.from(
+    { length: 16 },
+    (_, i) => `#${i + 1} ${"abcdefghijklmnop"[i]}..${"abcdefghijklmnop"[i]} 1K`,
+  );
+  assertEquals(chosen(`L3  ${small.join(" ")}`).reason, "16 neighbours of level 3 are small");
+  assertEquals(chosen(`L2 #30 a..z 2G\nL3  ${small.join(" ")}`).reason, "level 2 is 3.20 times its target");
+});
+
 Deno.test("what it still has to push down is what is above the targets", () => {
   const debt = (text: string): number => {
     const levels = Levels.from(shapes(text), { levelCount: 3 });
@@ -297,6 +337,10 @@ Deno.test("doing what it says ends, on any tree, with every level in bounds", ()
 function chosen(text: string, options: LevelOptions = OPTIONS): CompactionChoice {
   const levels = Levels.from(shapes(text), { levelCount: options.levelCount });
   return leveled().choose(levels, options);
+}
+
+function busyIn(text: string): ReadonlySet<number> {
+  return new Set(shapes(text).filter(({ busy }) => busy).map(({ id }) => id));
 }
 
 function settings(): fc.Arbitrary<{

@@ -126,3 +126,15 @@ Deno.test("thresholds that make no sense are refused", () => {
   assertThrows(() => sizeTiered({ minThreshold: 8, maxThreshold: 7 }), RangeError, "maxThreshold");
   assertThrows(() => sizeTiered({ minThreshold: "4" as unknown as number }), TypeError, "minThreshold");
 });
+
+Deno.test("small neighbours of a level that is one run are joined when no level is full", () => {
+  const keys = [..."abcdefghijklmnop"];
+  const small = keys.map((key, i) => `#${i + 1} ${key}..${key} 1K`).join(" ");
+  const chosen = (text: string): unknown => {
+    const choice = sizeTiered().choose(Levels.of(versionOf(text), new Set(), 3), OPTIONS);
+    return choice.kind === "merge" && [choice.segments.length, choice.destLevel, choice.reason];
+  };
+  assertEquals(chosen(`L1 ${small}`), [16, 1, "16 neighbours of level 1 are small"]);
+  assertEquals(chosen(`L2 ${small}`), [16, 2, "16 neighbours of level 2 are small"]);
+  assertEquals(chosen(`L1 #30 a..z 1K\nL1 ${small}`), false);
+});

@@ -9,7 +9,9 @@ import {
   strategyFrom,
 } from "../../compaction/mod.ts";
 import type { CompactionStrategy } from "../../compaction/mod.ts";
-import { checkOption } from "../../compaction/strategy.ts";
+import { placedOf } from "../../compaction/levels.ts";
+import { areQuiet, checkOption } from "../../compaction/strategy.ts";
+import { versionOf } from "../support/shapes.ts";
 
 Deno.test("a strategy of this module is stored with its options in order, and is made again from them", () => {
   const strategies = [
@@ -61,4 +63,19 @@ Deno.test("a strategy is a pure function: asked again it answers the same", () =
     assertEquals(strategy.choose(levels, options), strategy.choose(levels, options));
     assertStrictEquals(strategy.choose(levels, options).kind, "none");
   }
+});
+
+Deno.test("levels are quiet if nothing in them is busy", () => {
+  const parts = placedOf(
+    Levels.of(versionOf("L0 #9 a..c 1K\nL2 #4 d..f 1K"), new Set([4]), 4),
+  );
+  assertEquals(
+    [areQuiet(parts, 0, 1), areQuiet(parts, -1, 2), areQuiet(parts, 2, 2), areQuiet(parts, 3, 3)],
+    [
+      true,
+      false,
+      false,
+      true,
+    ],
+  );
 });

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { Levels, placedOf } from "../../compaction/levels.ts";
 import type { LevelParts } from "../../compaction/levels.ts";
-import { areQuiet, bytesOfRuns, fullBytes, oneRunOf, tierCount, tierRuns } from "../../compaction/tiers.ts";
+import { bytesOfRuns, fullBytes, oneRunOf, tierCount, tierRuns } from "../../compaction/tiers.ts";
 import { versionOf } from "../support/shapes.ts";
 
 function partsOf(text: string, busy: readonly number[] = []): LevelParts {
@@ -28,19 +28,6 @@ Deno.test("a level that did not change is not looked at again", () => {
   const version = versionOf("L0 #9 a..c 1K\nL1 #4 d..f 1K");
   const of = (busy: readonly number[]): LevelParts => placedOf(Levels.of(version, new Set(busy), 4));
   assertEquals(tierRuns(of([]), 1) === tierRuns(of([9]), 1), true);
-});
-
-Deno.test("levels are quiet if nothing in them is busy", () => {
-  const parts = partsOf("L0 #9 a..c 1K\nL2 #4 d..f 1K", [4]);
-  assertEquals(
-    [areQuiet(parts, 0, 1), areQuiet(parts, -1, 2), areQuiet(parts, 2, 2), areQuiet(parts, 3, 3)],
-    [
-      true,
-      false,
-      false,
-      true,
-    ],
-  );
 });
 
 Deno.test("runs that share no key are moved, but not within level 0", () => {

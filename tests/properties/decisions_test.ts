@@ -14,6 +14,7 @@ import { below, randomFrom } from "../bench/workload.ts";
 const STRATEGIES: Readonly<Record<string, () => CompactionStrategy>> = {
   leveled: () => leveled({ l0Threshold: 2, targetSize: 4096 }),
   "leveled with many small segments": () => leveled({ l0Threshold: 3, targetSize: 1024 }),
+  "leveled with segments that are worth joining": () => leveled({ l0Threshold: 2, targetSize: 1024 ** 2 }),
   sizeTiered: () => sizeTiered({ minThreshold: 3 }),
   lazyLeveled: () => lazyLeveled({ threshold: 3, targetSize: 8192 }),
   fifo: () => fifo({ limit: 20_000, ttl: 3600 }),

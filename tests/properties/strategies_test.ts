@@ -112,9 +112,8 @@ Deno.test("from any tree each strategy comes to an end, in a shape of its own, a
       bytesOfAKey,
       (one, given, forms, keyBytes) => {
         const tree = new ShapeTree(given.levelCount, keyBytes, forms);
-        const wasLeveled = isLeveled(tree);
         if (settle(one, tree, given) > 0) count(seen, one.name);
-        checkShape(one, tree, given, wasLeveled);
+        checkShape(one, tree, given);
         if (tree.segments.some((segment) => segment.size > 2 ** 32)) count(seen, "huge");
       },
     ),
@@ -124,12 +123,7 @@ Deno.test("from any tree each strategy comes to an end, in a shape of its own, a
 });
 
 /** Checks what the shape of a tree is when a strategy wants nothing any more. */
-function checkShape(
-  one: CompactionStrategy,
-  tree: ShapeTree,
-  given: Options,
-  wasLeveled: boolean,
-): void {
+function checkShape(one: CompactionStrategy, tree: ShapeTree, given: Options): void {
   const { levels } = tree.levels();
   const last = Math.max(given.levelCount - 1, levels.findLastIndex((level) => level.length > 0));
   const runs = (level: number): number => runsOf(levels[level]!).length;
@@ -137,7 +131,7 @@ function checkShape(
   if (one.name === "leveled") {
     assert(levels[0]!.length < settings.l0Threshold!);
     assert(last < given.levelCount);
-    for (let level = 1; level <= last && wasLeveled; level++) {
+    for (let level = 1; level <= last; level++) {
       assert(runs(level) <= 1, `level ${level} has ${runs(level)} runs`);
     }
   }
@@ -152,12 +146,6 @@ function checkShape(
     const bytes = tree.segments.reduce((sum, segment) => sum + segment.size, 0);
     assert(bytes <= settings.limit!);
   }
-}
-
-/** Tells whether each level below 0 is one run. */
-function isLeveled({ version }: ShapeTree): boolean {
-  const deeper = version.runs.map((run) => run.level).filter((level) => level > 0);
-  return new Set(deeper).size === deeper.length;
 }
 
 type Action =
@@ -195,7 +183,6 @@ Deno.test("through any history, with several choices under way, no choice is ill
       fc.array(action, { maxLength: 60, size: "max" }),
       (one, given, forms, keyBytes, actions) => {
         const tree = new ShapeTree(given.levelCount, keyBytes, forms);
-        const wasLeveled = isLeveled(tree);
         for (const next of actions) {
           if (next.do === "flush") tree.flush(next.keys, next.tombstones, next.cuts);
           else if (next.do === "jump") tree.now += next.ms;
@@ -210,7 +197,7 @@ Deno.test("through any history, with several choices under way, no choice is ill
         }
         while (tree.begun.length > 0) tree.end();
         settle(one, tree, given);
-        checkShape(one, tree, given, wasLeveled);
+        checkShape(one, tree, given);
         for (const [kind, times] of tree.counts) count(seen, `${one.name} ${kind}`, times);
       },
     ),
