@@ -36,7 +36,7 @@ testWithFiles("the same writes give the same content in a Worker, inline and in 
   let round = 0;
   const counts = { merges: 0, flushes: 0 };
   const property = fc.asyncProperty(
-    fc.array(action, { minLength: 50, maxLength: 400, size: "max" }),
+    fc.array(action, { minLength: 250, maxLength: 400, size: "max" }),
     fc.constantFrom(SMALL.compactionStrategy!, sizeTiered({ minThreshold: 2 })),
     async (list, compactionStrategy) => {
       round += 1;
@@ -63,8 +63,8 @@ testWithFiles("the same writes give the same content in a Worker, inline and in 
       assertEquals(new Set(contents), new Set([expected]));
     },
   );
-  await fc.assert(property, { numRuns: 12, interruptAfterTimeLimit: 20_000, markInterruptAsFailure: false });
-  assert(counts.merges > 20 && counts.flushes > 50, JSON.stringify(counts));
+  await fc.assert(property, { numRuns: 5 });
+  assert(counts.merges > 5 && counts.flushes > 10, JSON.stringify(counts));
 });
 
 async function run(
