@@ -38,9 +38,6 @@ export interface TaskWatch {
 /** Ends a task that nobody wants any more. */
 export class TaskCancelled extends Error {}
 
-/** Hears nothing. */
-export const UNWATCHED: TaskWatch = { read: () => {}, wrote: () => {}, syncing: () => {} };
-
 /** Tasks read each block once: keeping any would only push out what readers want. */
 const NO_CACHE = new BlockCache({ capacity: 0 });
 
