@@ -12,7 +12,8 @@
  *    and reported.
  * 5. Consecutive journals are folded into memtables of up to the wanted size, with the function that live writes use.
  *
- * All of this is a plan: nothing was changed when it is made. What it decided is committed as one edit
+ * All of this is a plan: nothing was changed when it is made. Batches out of journals that no fence lists are written once more
+ * (`rewritten_journal.ts`), since nobody knows what became of the syncs of whoever wrote them. What was decided is committed as one edit
  * ({@linkcode recoveredEdit}) before the tree takes a write or removes a file, so that a second crash finds the same
  * decision: otherwise what was dropped could come back, or what came after could be dropped.
  *
@@ -54,6 +55,8 @@ export interface RecoveryPlan extends Chronicle {
   readonly sealed: readonly Memtable[];
   /** The journals that count from now on, oldest first. */
   readonly journals: readonly JournalRef[];
+  /** What was replayed from journals that no fence lists, so that nothing is known of their syncs; oldest first. */
+  readonly unfenced: readonly JournalSpan[];
   /** The last batch. */
   readonly lastSeqno: number;
   /** Ids of files from here on were never used. */
@@ -68,10 +71,23 @@ export interface RecoveryPlan extends Chronicle {
   readonly orphans: readonly string[];
   /** Whether the tree was closed in order and not written since. */
   readonly cleanClose: boolean;
-  /** Whether the fence must be committed: it is another one, or the last edit is not known to be durable. */
+  /**
+   * Whether the fence must be committed: it is another one, or nothing says that the last edit, or the `CURRENT` that led to it, is
+   * durable. The latter shows in a manifest beside the one that counts, which goes only when the folder was synced.
+   */
   readonly isNew: boolean;
   /** What a user should know. */
   readonly notes: readonly string[];
+}
+
+/** Batches of a journal that stand one behind the other. */
+export interface JournalSpan {
+  /** The journal. */
+  readonly journal: JournalScan;
+  /** The index of the first batch. */
+  readonly from: number;
+  /** The index behind the last one. */
+  readonly to: number;
 }
 
 /** What recovery looks at. */
@@ -142,6 +158,7 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
   }
   const dropped = replay.dropped ?? (unreadable ? droppedWhole(replay, durable) : undefined);
   const lost = mode === "point-in-time" && replay.dropped !== undefined ? replay.lost : [];
+  const orphans = orphansOf(version, manifest.header.id, replay.journals, lost, names);
   const listed = fence.journals.filter((journal) => journal.lastSeqno > version.flushedSeqno);
   const same = listed.length === replay.journals.length &&
     listed.every((journal, i) =>
@@ -152,14 +169,17 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
     history,
     sealed: replay.sealed,
     journals: replay.journals,
+    unfenced: replay.spans.filter(({ journal }) => journal.id >= fence.nextId),
     lastSeqno: Math.max(replay.lastSeqno, version.flushedSeqno),
     nextId: nextIdOf(version, names),
     batches: replay.batches,
     dropped,
     lost,
-    orphans: orphansOf(version, manifest.header.id, replay.journals, lost, names),
+    orphans,
     cleanClose: manifest.closed && same && dropped === undefined,
-    isNew: unreadable || !same || !manifest.marked || journals.some((journal) => journal.id >= fence.nextId),
+    isNew: unreadable || !same || !manifest.marked ||
+      journals.some((journal) => journal.id >= fence.nextId) ||
+      idsOf("manifest", orphans).length > 0,
     notes: notesOf(manifest, journals, replay),
   };
 }
@@ -167,6 +187,8 @@ export function planRecovery(input: RecoveryInput): RecoveryPlan {
 interface Replay {
   readonly sealed: readonly Memtable[];
   readonly journals: readonly JournalRef[];
+  /** Which batches of which journals were replayed, in order. */
+  readonly spans: readonly JournalSpan[];
   readonly lastSeqno: number;
   readonly batches: number;
   readonly dropped: Dropped | undefined;
@@ -191,7 +213,7 @@ function replayJournals(
   let next = version.flushedSeqno + 1;
   let batches = 0;
   let stop: Stop | undefined;
-  const used = new Set<number>();
+  const spans: JournalSpan[] = [];
   const seal = (): void => {
     if (memtable.lastSeqno > 0) sealed.unshift(memtable);
     memtable = EMPTY_MEMTABLE;
@@ -199,7 +221,9 @@ function replayJournals(
   for (const journal of journals) {
     const listed = version.fence.journals.find((one) => one.id === journal.id);
     const validBytes = listed?.validBytes ?? journal.file.length;
-    for (const record of journal.batches) {
+    let from = -1;
+    let to = -1;
+    for (const [i, record] of journal.batches.entries()) {
       if (record.end > validBytes || record.number < next) continue;
       if (record.number > next) {
         stop ??= { journal, offset: record.start - RECORD_HEADER_BYTES, reason: `batch ${next} is missing` };
@@ -207,18 +231,21 @@ function replayJournals(
       }
       if (memtable.bytes >= memtableBytesMax) seal();
       memtable = replayBatch(memtable, sealed, version, journal, record);
-      used.add(journal.id);
+      if (from < 0) from = i;
+      to = i + 1;
       next += 1;
       batches += 1;
       stop = undefined;
     }
+    if (from >= 0) spans.push({ journal, from, to });
     stop ??= endOf(journal, listed);
   }
   seal();
-  const refs = [...sealed].reverse().flatMap((one) => one.journals);
+  const used = new Set(spans.map(({ journal }) => journal.id));
   return {
     sealed,
-    journals: uniteRefs(refs),
+    journals: liveJournals(sealed),
+    spans,
     lastSeqno: next - 1,
     batches,
     dropped: stop === undefined ? undefined : droppedAt(stop, journals),
@@ -265,6 +292,11 @@ function replayBatch(
       cause: error,
     });
   }
+}
+
+/** Returns the journals that memtables, newest first, are the folds of, oldest first. */
+export function liveJournals(sealed: readonly Memtable[]): readonly JournalRef[] {
+  return uniteRefs([...sealed].reverse().flatMap((memtable) => memtable.journals));
 }
 
 /** One journal may have filled several memtables; the last one knows how far it is valid. */

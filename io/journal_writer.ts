@@ -57,20 +57,7 @@ export class JournalWriter {
 
   /** Creates a journal. */
   create(id: number, header: Uint8Array): void {
-    const name = fileName("journal", id);
-    const file = createAnew(this.#storage, name);
-    try {
-      appendWhole(file, header, 0, header.length);
-      file.sync();
-    } catch (error) {
-      file.close();
-      try {
-        this.#storage.remove(name);
-      } catch {
-        // Left for the next try, which removes a file that is in its way.
-      }
-      throw error;
-    }
+    const file = beginJournal(this.#storage, id, header);
     this.#journals.set(id, { file, bytes: header.length });
   }
 
@@ -147,5 +134,45 @@ export class JournalWriter {
   close(): void {
     for (const id of [...this.#journals.keys()]) this.forget(id);
     this.#waiting = [];
+  }
+}
+
+/** Writes a whole journal and syncs it; its name is not durable yet. One that cannot be written is removed again. */
+export function writeJournal(
+  storage: Storage,
+  id: number,
+  header: Uint8Array,
+  pieces: Iterable<Uint8Array>,
+): void {
+  const file = beginJournal(storage, id, header);
+  try {
+    for (const piece of pieces) appendWhole(file, piece, 0, piece.length);
+    file.sync();
+    file.close();
+  } catch (error) {
+    giveUp(storage, file);
+    throw error;
+  }
+}
+
+/** Creates a journal that has its header, synced. */
+function beginJournal(storage: Storage, id: number, header: Uint8Array): StorageFile {
+  const file = createAnew(storage, fileName("journal", id));
+  try {
+    appendWhole(file, header, 0, header.length);
+    file.sync();
+    return file;
+  } catch (error) {
+    giveUp(storage, file);
+    throw error;
+  }
+}
+
+function giveUp(storage: Storage, file: StorageFile): void {
+  file.close();
+  try {
+    storage.remove(file.name);
+  } catch {
+    // Left for the next try, which removes a file that is in its way, or for an open, which finds nothing new in it.
   }
 }

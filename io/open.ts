@@ -2,8 +2,8 @@
  * Opening: from a folder to an engine, making or recovering what is in it.
  *
  * ```text
- * writer     look -> lock -> read CURRENT, manifest, journals -> plan -> sync what counts -> commit the decision
- *                 -> remove what is of no use -> go
+ * writer     look -> lock -> read CURRENT, manifest, journals -> plan -> write once more what may not be durable
+ *                 -> commit the decision -> remove what is of no use -> go
  * read-only  lock READERS shared -> read -> plan -> go; begun anew if a writer changed the files meanwhile
  * ```
  *
@@ -31,6 +31,7 @@ import {
   parseFileName,
   READERS_NAME,
   recoveredEdit,
+  rewriteJournals,
   snapshotEdit,
   TreeError,
   withEdit,
@@ -40,6 +41,7 @@ import type { Config, HandleConfig } from "./config.ts";
 import { handleConfig, mergeConfig } from "./config.ts";
 import { Engine } from "./engine.ts";
 import { FileStorage } from "./file_storage.ts";
+import { writeJournal } from "./journal_writer.ts";
 import { ManifestWriter } from "./manifest_writer.ts";
 import type { Planned } from "./planned.ts";
 import { readTree, readUnderWriter } from "./planned.ts";
@@ -272,12 +274,12 @@ function recoverTree(
   found: Found,
 ): Opened {
   const planned = inFolder(folder, () => readTree(folder, config, handle, storage, found.names));
-  const { plan, merged, manifest } = planned;
+  const { merged, manifest } = planned;
   const clock = clockOf();
-  makeDurable(storage, plan);
+  const plan = madeDurable(storage, planned.plan, salt);
   const writer = ManifestWriter.after(storage, salt, manifest.header.id);
   try {
-    const { version, history } = commitPlan(planned, writer, clock());
+    const { version, history } = commitPlan({ ...planned, plan }, writer, clock());
     const orphans = removeOrphans(
       storage,
       plan.orphans.filter((name) => name !== fileName("manifest", writer.id)),
@@ -301,25 +303,22 @@ function recoverTree(
   }
 }
 
-/** Syncs the journals that count, and the names of all files, and sets aside those that are given up. */
-function makeDurable(storage: Storage, plan: RecoveryPlan): void {
-  const isDecided = !plan.isNew && plan.lost.length === 0;
-  // No file goes on the word of CURRENT alone: whoever renamed it may have been killed before the sync of the folder.
-  if (isDecided && plan.orphans.length === 0) return;
-  for (const id of plan.lost) {
-    if (!plan.journals.some((journal) => journal.id === id)) {
+/** Returns the plan when all that it counts on survives power loss; journals that are given up are set aside. */
+function madeDurable(storage: Storage, plan: RecoveryPlan, salt: Salt): RecoveryPlan {
+  // Whoever renamed CURRENT may have been killed before the sync: other files without a CURRENT would look like a damaged tree.
+  if (plan.isNew) storage.syncFolder();
+  const rewritten = rewriteJournals(plan, salt);
+  const { journals, lost } = rewritten?.plan ?? plan;
+  if (rewritten !== undefined) {
+    writeJournal(storage, rewritten.id, rewritten.header, rewritten.pieces());
+    storage.syncFolder();
+  }
+  for (const id of lost) {
+    if (!journals.some((journal) => journal.id === id)) {
       storage.rename(fileName("journal", id), lostJournalName(id));
     }
   }
-  for (const { id } of isDecided ? [] : plan.journals) {
-    const file = storage.openRead(fileName("journal", id));
-    try {
-      file.sync();
-    } finally {
-      file.close();
-    }
-  }
-  storage.syncFolder();
+  return rewritten?.plan ?? plan;
 }
 
 /**

@@ -82,11 +82,6 @@ class FaultRun {
   /** How many commits are durable for certain. */
   #durable = 0;
   #poisoned = false;
-  /**
-   * Whether a sync has failed and the tree was opened again. It then reads what the failed sync gave up, and cannot know; only
-   * before that a power cut takes nothing that is durable.
-   */
-  #hasFailedSync = false;
   #actsLeft = STICKY_ACTS;
   /** When the act under way was begun. */
   #begun = 0;
@@ -211,7 +206,7 @@ class FaultRun {
     }
     const faults = this.#counts.injected;
     this.#account(before, failed);
-    if (this.#counts.injected > faults && !this.#hasFailedSync) await this.#checkCrashes(1);
+    if (this.#counts.injected > faults) await this.#checkCrashes(1);
     this.#poisoned = this.#isPoisoned();
     if (!this.#poisoned) this.#perhaps = undefined;
     else this.#counts.poisoned += 1;
@@ -267,7 +262,7 @@ class FaultRun {
     this.#account(before, failed);
     assertEquals([this.storage.openHandles, this.storage.heldLocks], [0, 0], "handles or locks are left");
     if (failed === undefined) this.#durable = this.#expected.commits;
-    if (!this.#hasFailedSync) await this.#checkCrashes(OUTCOMES);
+    await this.#checkCrashes(OUTCOMES);
     await this.#open();
     let contents = this.#contents();
     if (contents === undefined) {
@@ -277,9 +272,6 @@ class FaultRun {
     if (contents === this.#perhaps?.contents) this.#perhaps.redo();
     else this.#expected.goBackTo(contents, failed === undefined ? this.#expected.commits : this.#returned());
     this.#perhaps = undefined;
-    this.#hasFailedSync ||= this.storage.log.some(({ kind, fault }) =>
-      kind.startsWith("sync") && fault !== ""
-    );
   }
 
   /** How many commits survive the death of the process. */
