@@ -9,6 +9,7 @@ import type { SegmentMeta, Version } from "../../core/version.ts";
 import { keyToBytes } from "../../core/bytes.ts";
 import { checkRuns, placeFor, versionSegments, withoutSegments, withSegments } from "../../core/version.ts";
 import { metaOf, version } from "../support/arbitraries.ts";
+import { effort } from "../support/effort.ts";
 import { runsText, shapes, versionOf } from "../support/shapes.ts";
 
 const OPTIONS: LevelOptions = { levelCount: 7, levelRatio: 10, maxMemtableSize: 16 * 1024 ** 2, now: 0 };
@@ -298,7 +299,7 @@ Deno.test("every choice on any tree is legal, names nothing that is busy, and gi
       assertEquals(typeof checkChoice(choice, given, busy, levels), "object", runsText(given).join("\n"));
       assert(choice.kind !== "drop" && choice.destLevel < options.levelCount && choice.reason !== undefined);
     }),
-    { numRuns: 500 },
+    effort(500),
   );
   assert(count > 100, `${count} choices`);
 });
@@ -329,7 +330,7 @@ Deno.test("doing what it says ends, on any tree, with every level in bounds", ()
         assert(levels[0]!.length < Number(strategy.options.l0Threshold));
       },
     ),
-    { numRuns: 300 },
+    effort(300),
   );
   assert(choices > 300, `${choices} choices`);
 });

@@ -10,6 +10,7 @@ import {
 } from "../../compaction/placed_segment.ts";
 import { PlacedSegments } from "../../compaction/placed_segments.ts";
 import { byteKey } from "../support/arbitraries.ts";
+import { effort } from "../support/effort.ts";
 
 Deno.test("a list that is spliced over and over holds what an array would hold, with its sums", () => {
   fc.assert(
@@ -45,7 +46,7 @@ Deno.test("a list that is spliced over and over holds what an array would hold, 
         }
       },
     ),
-    { numRuns: 60 },
+    effort(60),
   );
 });
 
@@ -71,7 +72,7 @@ Deno.test("a search finds the first segment that reaches another, and the first 
         assertEquals(list.bytesOverlapping(wanted), bytesOf(overlapping));
       },
     ),
-    { numRuns: 500 },
+    effort(500),
   );
 });
 

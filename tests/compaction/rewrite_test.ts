@@ -9,6 +9,7 @@ import type { Run, SegmentMeta } from "../../core/version.ts";
 import { checkRuns, segmentFor } from "../../core/version.ts";
 import type { GivenEntry } from "../support/arbitraries.ts";
 import { byteKey, entriesOf, metaOf } from "../support/arbitraries.ts";
+import { effort } from "../support/effort.ts";
 import type { TextEntry } from "../support/memory_segments.ts";
 import { MemorySegments, MemorySink, TINY_BLOCKS } from "../support/memory_segments.ts";
 import { PureTree, SMALL } from "../support/pure_tree.ts";
@@ -212,7 +213,7 @@ Deno.test("any runs become the map that they are put into, oldest first, in disj
         counts.kept += expected.filter(([, one]) => one === null).length;
       },
     ),
-    { numRuns: 300 },
+    effort(300),
   );
   for (const [what, count] of Object.entries(counts)) assert(count > 5, `${what}: ${count}`);
 });

@@ -7,6 +7,7 @@ import { SimulatedTree } from "../../compaction/simulated_tree.ts";
 import { checkChoice } from "../../core/choice.ts";
 import type { Run, SegmentMeta } from "../../core/version.ts";
 import { EMPTY_VERSION, placeFor, withoutSegments, withSegments } from "../../core/version.ts";
+import { effort } from "../support/effort.ts";
 
 const LEVELS = 4;
 
@@ -80,7 +81,7 @@ Deno.test("any legal change puts segments where the core would put them", () => 
         assert(placed.every((segments, level) => segments === tree.placed[level]));
       }
     }),
-    { numRuns: 1_000 },
+    effort(1_000),
   );
   assert(counts.merge > 1_000 && counts.move > 500 && counts.drop > 200, JSON.stringify(counts));
 });

@@ -9,6 +9,7 @@ import { writeU32 } from "../../core/little_endian.ts";
 import type { GivenEntry } from "../support/arbitraries.ts";
 import { byteKey, entriesOf, longKey, value } from "../support/arbitraries.ts";
 import { cutOff, everyChange, extended, sameBytes, valueUnlessDamaged } from "../support/damage.ts";
+import { effort } from "../support/effort.ts";
 
 const KEYS_ALIKE = 1;
 const VALUES_ALIKE = 2;
@@ -49,7 +50,7 @@ Deno.test("any entries come back, are found where a plain array has them, and en
       agrees(new Block(bytes), given, others);
       assert(sameBytes(built(entriesIn(new Block(bytes)), tagged), bytes));
     }),
-    { numRuns: 500 },
+    effort(500),
   );
   assert(flags.size >= 12, `only ${flags.size} combinations of flags`);
 });
@@ -201,7 +202,7 @@ Deno.test("any bytes are a block, corrupt or unsupported", () => {
       const block = valueUnlessDamaged(() => new Block(bytes));
       if (block !== undefined) staysWithin(block);
     }),
-    { numRuns: 1_000 },
+    effort(1_000),
   );
 });
 

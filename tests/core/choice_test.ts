@@ -5,6 +5,7 @@ import { checkChoice, TARGET_BYTES_MIN } from "../../core/choice.ts";
 import type { Run, SegmentId, SegmentMeta, Version } from "../../core/version.ts";
 import { checkRuns, EMPTY_VERSION, placeFor, withoutSegments, withSegments } from "../../core/version.ts";
 import { BOUND_KEYS, metaOf, runs } from "../support/arbitraries.ts";
+import { effort } from "../support/effort.ts";
 
 const LEVELS = 7;
 /** Three flushes, newest first, over a level of two and one of one. */
@@ -124,7 +125,7 @@ Deno.test("whatever is accepted leaves the newest version of each key visible, i
       }
       if (choice.kind !== "drop") assertEquals(now.size, old.size);
     }),
-    { numRuns: 3_000 },
+    effort(3_000),
   );
   for (const [what, count] of Object.entries(seen)) assert(count > 50, `${what}: ${count}`);
 });
@@ -148,7 +149,7 @@ Deno.test("what is refused as a reordering would show an older version, for some
       tried += 1;
       if (given.slice(0, age).some(chosen) && given.slice(age + 1).some(chosen)) seen += 1;
     }),
-    { numRuns: 1_000 },
+    effort(1_000),
   );
   assert(tried > 50 && seen === tried, `${seen} of ${tried}`);
 });

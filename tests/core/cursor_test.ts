@@ -6,6 +6,7 @@ import { keyFromBytes } from "../../core/bytes.ts";
 import type { Run } from "../../core/version.ts";
 import type { GivenEntry, GivenOperation } from "../support/arbitraries.ts";
 import { BOUND_KEYS, byteKey, entriesOf, value } from "../support/arbitraries.ts";
+import { effort } from "../support/effort.ts";
 import type { TextEntry } from "../support/memory_segments.ts";
 import { MemorySegments, TINY_BLOCKS } from "../support/memory_segments.ts";
 import { PureTree, SMALL } from "../support/pure_tree.ts";
@@ -140,7 +141,7 @@ Deno.test("any walk over any run, in any number of segments and blocks, is a wal
         }
       },
     ),
-    { numRuns: 300 },
+    effort(300),
   );
 });
 

@@ -8,6 +8,7 @@ import type { SegmentSource } from "../../core/cursor.ts";
 import { BOUND_KEYS, byteKey } from "../support/arbitraries.ts";
 import { actions, CoreSession, sessionKey } from "../support/core_session.ts";
 import { backwards, forwards, inTurns, pairAt } from "../support/core_views.ts";
+import { effort } from "../support/effort.ts";
 import { PureTree, SMALL } from "../support/pure_tree.ts";
 import type { Pair } from "../support/sorted_model.ts";
 import { ALL } from "../support/sorted_model.ts";
@@ -116,7 +117,7 @@ Deno.test("any interleaving of both ends, with anything happening in between, is
         }
       },
     ),
-    { numRuns: 300 },
+    effort(300),
   );
   assert(taken > 1_000, `${taken} entries`);
 });

@@ -14,6 +14,7 @@ import {
   withSegments,
 } from "../../core/version.ts";
 import { BOUND_KEYS, byteKey, metaOf, runs, version } from "../support/arbitraries.ts";
+import { effort } from "../support/effort.ts";
 
 Deno.test("the version of a tree without files covers nothing", () => {
   assertEquals(versionSegments(EMPTY_VERSION), []);
@@ -91,7 +92,7 @@ Deno.test("the versions that properties are tried on are legal, and of many shap
       if (levels.some((level, i) => level > 0 && level === levels[i - 1])) seen.several += 1;
       if (given.length > 1 && overlap(given[0]!.segments[0]!, given[1]!.segments[0]!)) seen.overlapping += 1;
     }),
-    { numRuns: 300 },
+    effort(300),
   );
   assert(seen.deep > 10 && seen.several > 10 && seen.overlapping > 50, JSON.stringify(seen));
 });

@@ -9,6 +9,7 @@
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { ClosedError, MemoryStorage, NoSpaceError } from "@lsm/tree";
+import { effort } from "../support/effort.ts";
 import {
   contentsOf,
   copyOf,
@@ -183,7 +184,7 @@ Deno.test("a batch does what its operations do one by one", async () => {
         assertEquals(texts(one), texts(many));
       }
     }),
-    { numRuns: 100 },
+    effort(100),
   );
 });
 

@@ -10,6 +10,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import type { Bounds, Bytes, Key, Tree } from "@lsm/tree";
+import { effort } from "../support/effort.ts";
 import { keysOf, openInMemory, text, TINY, treeOf, utf8 } from "../support/trees.ts";
 
 function keys(tree: Tree, bounds?: Bounds): string {
@@ -263,7 +264,7 @@ Deno.test("a range and a prefix mean what a filter of all keys means", async () 
         assertEquals(tree.prefix(from).rev().keys().map(String).toArray(), begun.reverse());
       }
     }),
-    { numRuns: 60 },
+    effort(60),
   );
 });
 

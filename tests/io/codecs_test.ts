@@ -10,6 +10,7 @@ import { type Codec, CODEC_IDS, type CompressionName } from "../../core/codec.ts
 import { CorruptionError } from "../../core/errors.ts";
 import { CODECS } from "../../io/codecs.ts";
 import { block, build, compressed, halfEmptyBlock, join, outcome, rows } from "../support/blocks.ts";
+import { effort } from "../support/effort.ts";
 
 const NAMES: readonly CompressionName[] = ["none", "lz4", "zstd"];
 const COMPRESSING: readonly Codec[] = [CODECS.lz4, CODECS.zstd];
@@ -34,7 +35,7 @@ Deno.test("bytes come back from every codec as they went in", () => {
       assert(packed.length < bytes.length);
       assertEquals(codec.decompress(packed, bytes.length), bytes);
     }),
-    { numRuns: 300 },
+    effort(300),
   );
   assert(smaller > 50, `only ${smaller} blocks were compressed`);
 });
@@ -146,7 +147,7 @@ Deno.test("arbitrary bytes decompress to what was asked for or to a CorruptionEr
         outcome(CODECS[name], bytes, claim);
       },
     ),
-    { numRuns: 1_000 },
+    effort(1_000),
   );
 });
 
@@ -160,7 +161,7 @@ Deno.test("a damaged block decompresses to as many bytes or to a CorruptionError
       for (const { at, value } of changed) packed[at % packed.length] = value;
       seen[outcome(codec, packed, bytes.length)]++;
     }),
-    { numRuns: 1_000 },
+    effort(1_000),
   );
   assert(seen.bytes > 50 && seen.corrupt > 50, JSON.stringify(seen));
 });

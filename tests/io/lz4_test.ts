@@ -12,6 +12,7 @@ import fc from "fast-check";
 import { CorruptionError } from "../../core/errors.ts";
 import { CODECS } from "../../io/codecs.ts";
 import { build, compressed, halfEmptyBlock, join, outcome, rows } from "../support/blocks.ts";
+import { effort } from "../support/effort.ts";
 
 const { lz4 } = CODECS;
 const ENCODER = new TextEncoder();
@@ -120,7 +121,7 @@ Deno.test("lz4 decompresses what the obvious decoder does, and nothing else", ()
         else assertEquals(lz4.decompress(packed, claim), new Uint8Array(expected));
       },
     ),
-    { numRuns: 500 },
+    effort(500),
   );
   assert(seen.bytes > 50 && seen.corrupt > 50, JSON.stringify(seen));
 });

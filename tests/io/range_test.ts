@@ -10,6 +10,7 @@ import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows }
 import fc from "fast-check";
 import type { Bytes, Entry, Tree } from "@lsm/tree";
 import { ClosedError, CorruptionError, Range } from "@lsm/tree";
+import { effort } from "../support/effort.ts";
 import {
   contentsOf,
   copyOf,
@@ -347,7 +348,7 @@ Deno.test("any walk from both ends, over memory and segments, hands out each ent
         assertEquals(pins(tree), 0);
       },
     ),
-    { numRuns: 150 },
+    effort(150),
   );
   assert(flushes > 100, `${flushes} flushes`);
 });

@@ -12,6 +12,7 @@ import { FileStorage } from "../../io/file_storage.ts";
 import { MemoryStorage } from "../../io/memory_storage.ts";
 import { SimulatedStorage } from "../../io/simulated_storage.ts";
 import type { Storage, StorageFile, StorageLock } from "../../io/storage.ts";
+import { effort } from "../support/effort.ts";
 import { testWithFiles } from "../support/permissions.ts";
 
 const CREATE = { create: true, readOnly: false };
@@ -490,7 +491,7 @@ testWithFiles("any calls have the same results and errors in memory, simulated a
       assertEquals(outcomes(new SimulatedStorage(), opened), onFiles);
       for (const result of onFiles) seen.add(String(result).split(" ")[0]);
     }),
-    { numRuns: 300 },
+    effort(300),
   );
   for (const code of ["NOT_FOUND", "ALREADY_EXISTS", "IO", "LOCKED", "RangeError", "TypeError"]) {
     assert(seen.has(code), `${code} never happened`);

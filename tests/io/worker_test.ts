@@ -6,6 +6,7 @@ import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
 import fc from "fast-check";
 import type { Config } from "../../mod.ts";
 import { leveled, sizeTiered, Tree } from "../../mod.ts";
+import { effort } from "../support/effort.ts";
 import { testWithFiles } from "../support/permissions.ts";
 import { text, texts } from "../support/trees.ts";
 
@@ -63,7 +64,7 @@ testWithFiles("the same writes give the same content in a Worker, inline and in 
       assertEquals(new Set(contents), new Set([expected]));
     },
   );
-  await fc.assert(property, { numRuns: 5 });
+  await fc.assert(property, effort(5));
   assert(counts.merges > 5 && counts.flushes > 10, JSON.stringify(counts));
 });
 

@@ -9,6 +9,7 @@ import fc from "fast-check";
 import { CorruptionError } from "../../core/errors.ts";
 import { CODECS } from "../../io/codecs.ts";
 import { build, compressed, outcome } from "../support/blocks.ts";
+import { effort } from "../support/effort.ts";
 
 const { zstd } = CODECS;
 const ENCODER = new TextEncoder();
@@ -69,7 +70,7 @@ Deno.test("whatever stands behind the magic number, it is a frame or a Corruptio
     fc.property(fc.oneof(oneSegment, fc.uint8Array({ maxLength: 60 })), (behindMagic) => {
       outcome(zstd, new Uint8Array([...MAGIC, ...behindMagic]), behindMagic[1] ?? 0);
     }),
-    { numRuns: 1_000 },
+    effort(1_000),
   );
 });
 

@@ -27,6 +27,7 @@ import { rewrite } from "../../compaction/rewrite.ts";
 import type { GivenEntry } from "../support/arbitraries.ts";
 import { byteKey, entriesOf } from "../support/arbitraries.ts";
 import { forwards, valueOf } from "../support/core_views.ts";
+import { effort } from "../support/effort.ts";
 import { MemorySegments, MemorySink } from "../support/memory_segments.ts";
 import { SMALL } from "../support/pure_tree.ts";
 import { SALT } from "../support/record_files.ts";
@@ -72,7 +73,7 @@ Deno.test("every legal choice on larger trees keeps what is seen", () => {
         }
       },
     ),
-    { numRuns: 200 },
+    effort(200),
   );
   assert(counts.legal > 50 && counts.refused > 50, JSON.stringify(counts));
 });
@@ -104,7 +105,7 @@ Deno.test("each strategy, followed to its end, keeps what is seen and ends", () 
         followed += 1;
       }
     }),
-    { numRuns: 200 },
+    effort(200),
   );
   assert(followed > 200, `${followed} choices`);
 });
@@ -112,19 +113,22 @@ Deno.test("each strategy, followed to its end, keeps what is seen and ends", () 
 Deno.test("a drop takes away what stands in its segments and nothing else comes back", () => {
   let dropped = 0;
   const forms = fc.array(runForm(), { minLength: 1, maxLength: 4 });
-  fc.assert(fc.property(forms, fc.nat(0xffff), (runs, bits) => {
-    const { state, source } = treeOf(runs, runs.map(() => 0));
-    const all = versionSegments(state.version);
-    const segments = all.filter((_, i) => (bits >> i & 1) === 1).map((segment) => segment.id);
-    const next = applied(state, source, { kind: "drop", segments });
-    if (typeof next === "string") return;
-    dropped += 1;
-    for (const [key] of all.flatMap((segment) => source.entriesOf(segment))) {
-      const [was, is] = [valueOf(state, key, source), valueOf({ ...state, version: next }, key, source)];
-      const from = all.find((segment) => source.entriesOf(segment).some(([name]) => name === key))!;
-      assertEquals(is, segments.includes(from.id) ? undefined : was);
-    }
-  }));
+  fc.assert(
+    fc.property(forms, fc.nat(0xffff), (runs, bits) => {
+      const { state, source } = treeOf(runs, runs.map(() => 0));
+      const all = versionSegments(state.version);
+      const segments = all.filter((_, i) => (bits >> i & 1) === 1).map((segment) => segment.id);
+      const next = applied(state, source, { kind: "drop", segments });
+      if (typeof next === "string") return;
+      dropped += 1;
+      for (const [key] of all.flatMap((segment) => source.entriesOf(segment))) {
+        const [was, is] = [valueOf(state, key, source), valueOf({ ...state, version: next }, key, source)];
+        const from = all.find((segment) => source.entriesOf(segment).some(([name]) => name === key))!;
+        assertEquals(is, segments.includes(from.id) ? undefined : was);
+      }
+    }),
+    effort(),
+  );
   assert(dropped > 20, `${dropped} drops`);
 });
 
@@ -171,7 +175,7 @@ function treeOf(
   const runs = forms.map((form, age): Run => ({
     level: levels[age]!,
     segments: form.map((entries): SegmentMeta => source.add(--id, entries)),
-  }));
+  }), effort());
   assertEquals(checkRuns(runs), undefined);
   const version: Version = { ...EMPTY_VERSION, runs, nextId: 100, flushedSeqno: 100 };
   return { state: { ...openedState(version, [], 100, 100, SALT), askStrategy: false }, source };

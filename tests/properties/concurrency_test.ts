@@ -17,6 +17,7 @@ import fc from "fast-check";
 import type { Config } from "../../mod.ts";
 import { ClosedError, IoError, leveled, MemoryStorage, PoisonedError, Tree } from "../../mod.ts";
 import { SimulatedStorage } from "../../io/simulated_storage.ts";
+import { effort } from "../support/effort.ts";
 import { WrappedStorage } from "../support/wrapped_storage.ts";
 
 const TINY: Config = {
@@ -312,7 +313,7 @@ Deno.test("whatever comes between, a flush that resolved survives a crash, and r
         assertEquals(again.recovery.cleanClose, true);
       },
     ),
-    { numRuns: 150, interruptAfterTimeLimit: 30_000 },
+    effort(150),
   );
   for (const [what, count] of Object.entries(seen)) assert(count > 0, `no ${what}`);
 });

@@ -14,12 +14,13 @@ import { MergedRange, versionSegments } from "../../core/mod.ts";
 import type { Action } from "../support/core_session.ts";
 import { actions, CoreSession, sessionKey } from "../support/core_session.ts";
 import { pairAt } from "../support/core_views.ts";
+import { effort } from "../support/effort.ts";
 import { PureTree, SMALL, SMALL_LEVELED } from "../support/pure_tree.ts";
 
 Deno.test("whatever happens in whatever order, the core reads as a sorted map", () => {
   const seen = new Map<string, number>();
   const property = fc.property(actions(60), sessionKey, sessionKey, holds({ ...SMALL, tasksMax: 3 }, seen));
-  fc.assert(property, { numRuns: 300 });
+  fc.assert(property, effort(300));
   assertHappened(seen, [
     "chosen drop",
     "chosen merge",
@@ -45,7 +46,7 @@ Deno.test("whatever happens in whatever order, the core reads as a sorted map", 
 Deno.test("with leveled compaction it reads as a sorted map too", () => {
   const seen = new Map<string, number>();
   const list = actions(80, "choose", "choose runs");
-  fc.assert(fc.property(list, sessionKey, sessionKey, holds(SMALL_LEVELED, seen)), { numRuns: 200 });
+  fc.assert(fc.property(list, sessionKey, sessionKey, holds(SMALL_LEVELED, seen)), effort(200));
   assertHappened(seen, ["chosen merge", "flush", "given up", "merge", "move", "reopen"]);
 });
 
@@ -59,7 +60,7 @@ Deno.test("with every write synced, compressed and without filters it reads as a
     tasksMax: 1,
   };
   const seen = new Map<string, number>();
-  fc.assert(fc.property(actions(60), sessionKey, sessionKey, holds(options, seen)), { numRuns: 150 });
+  fc.assert(fc.property(actions(60), sessionKey, sessionKey, holds(options, seen)), effort(150));
   assertHappened(seen, ["flush", "merge", "reopen"]);
   assertEquals(seen.get("dropped"), undefined, "a power cut took a batch that was synced");
 });

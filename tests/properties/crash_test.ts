@@ -18,6 +18,7 @@ import { SimulatedStorage } from "@lsm/tree/testing";
 import { SeededRandom } from "../../io/simulated_choices.ts";
 import type { CrashCounts, Effort } from "../support/crash_check.ts";
 import { checkRecovery, noCounts } from "../support/crash_check.ts";
+import { effort } from "../support/effort.ts";
 import type { Act, Recording, Workload } from "../support/workloads.ts";
 import { anyWorkload, record } from "../support/workloads.ts";
 
@@ -327,7 +328,7 @@ for (const profile of PROFILES) {
         const recording = await record(workload, new SimulatedStorage({ seed, profile }));
         await crashEverywhere(recording, new SeededRandom(seed), counts, GENERATED_STOP_SHARE);
       }),
-      { numRuns: GENERATED },
+      effort(GENERATED),
     );
     assert(counts.opened > 100 && counts.nested > 0 && counts.replayed > 0, JSON.stringify(counts));
   });

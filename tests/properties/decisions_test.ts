@@ -10,6 +10,7 @@ import { fifo, lazyLeveled, leveled, MemoryStorage, sizeTiered, Tree } from "@ls
 import { replay } from "@lsm/tree/compaction";
 import fc from "fast-check";
 import { below, randomFrom } from "../bench/workload.ts";
+import { effort } from "../support/effort.ts";
 
 const STRATEGIES: Readonly<Record<string, () => CompactionStrategy>> = {
   leveled: () => leveled({ l0Threshold: 2, targetSize: 4096 }),
@@ -56,7 +57,7 @@ for (const [name, make] of Object.entries(STRATEGIES)) {
           flushes += history.changes.filter(({ cause }) => cause === "flush").length;
         },
       ),
-      { numRuns: 12 },
+      effort(12),
     );
     assert(flushes > 300 && decisions > 50, `${flushes} flushes, ${decisions} decisions`);
   });

@@ -12,6 +12,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { MemoryStorage, Tree } from "../../mod.ts";
+import { effort } from "../support/effort.ts";
 import type { Action, Upkeep, Variant } from "../support/tree_actions.ts";
 import { action, upkeep, variant } from "../support/tree_actions.ts";
 import type { Observation } from "../support/tree_session.ts";
@@ -20,9 +21,6 @@ import type { Counts } from "../support/tree_worlds.ts";
 import { configOf, modelWorld, treeWorld } from "../support/tree_worlds.ts";
 
 const ACTIONS_MAX = 120;
-
-/** Shrinking stops here: a long list that fails is better than none. */
-const TIME_LIMIT_MILLISECONDS = 30_000;
 
 function noCounts(): Counts {
   return { flushes: 0, merges: 0, moves: 0, clears: 0, reopenings: 0, pinned: 0 };
@@ -78,7 +76,7 @@ Deno.test("whatever is done with a tree, it answers as a sorted map would", asyn
         await real.abandon();
       }
     }),
-    { numRuns: 150, interruptAfterTimeLimit: TIME_LIMIT_MILLISECONDS },
+    effort(150),
   );
   for (const [what, count] of Object.entries(counts)) assert(count > 50, `${count} ${what}`);
 });
@@ -122,7 +120,7 @@ Deno.test("how a tree is set up, flushed, compacted and reopened cannot be seen 
         }
       }
     }),
-    { numRuns: 40, interruptAfterTimeLimit: TIME_LIMIT_MILLISECONDS },
+    effort(40),
   );
   assert(counts.flushes > 100 && counts.merges > 100 && counts.moves > 10, JSON.stringify(counts));
 });
@@ -179,7 +177,7 @@ Deno.test("transfers between accounts keep the sum in every snapshot and every o
         }
       },
     ),
-    { numRuns: 40, interruptAfterTimeLimit: TIME_LIMIT_MILLISECONDS },
+    effort(40),
   );
   assert(flushes > 100, `${flushes} flushes`);
 });

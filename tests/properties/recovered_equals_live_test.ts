@@ -20,6 +20,7 @@ import {
 import type { Action } from "../support/core_session.ts";
 import { actions, checkState, CoreSession } from "../support/core_session.ts";
 import { forwards } from "../support/core_views.ts";
+import { effort } from "../support/effort.ts";
 import type { MemorySegments } from "../support/memory_segments.ts";
 import type { Disk } from "../support/pure_tree.ts";
 import { namesOn, PureTree, recover, SMALL, SMALL_LEVELED } from "../support/pure_tree.ts";
@@ -29,51 +30,60 @@ import { ALL } from "../support/sorted_model.ts";
 
 Deno.test("at any point what recovery finds is what is live", () => {
   let several = 0;
-  fc.assert(fc.property(actions(40), fc.constantFrom(64, 256, 10_000), (list, memtableBytesMax) => {
-    const session = new CoreSession(SMALL);
-    for (const action of list) {
-      session.run(action);
-      const { state, source } = session.tree;
-      const plan = recover(session.tree.disk(), "strict", memtableBytesMax);
-      assertEquals(plan.lastSeqno, state.seqno);
-      assertEquals(contents(plan, source), forwards(state, ALL, source));
-      checkState(stateOf(plan));
-      if (plan.sealed.length > 1) several += 1;
-    }
-  }));
+  fc.assert(
+    fc.property(actions(40), fc.constantFrom(64, 256, 10_000), (list, memtableBytesMax) => {
+      const session = new CoreSession(SMALL);
+      for (const action of list) {
+        session.run(action);
+        const { state, source } = session.tree;
+        const plan = recover(session.tree.disk(), "strict", memtableBytesMax);
+        assertEquals(plan.lastSeqno, state.seqno);
+        assertEquals(contents(plan, source), forwards(state, ALL, source));
+        checkState(stateOf(plan));
+        if (plan.sealed.length > 1) several += 1;
+      }
+    }),
+    effort(),
+  );
   assert(several > 20, `${several} recoveries of several memtables`);
 });
 
 Deno.test("the fold of the manifest is the version that is live, and so is its history", () => {
-  fc.assert(fc.property(actions(40, "reopen", "power cut"), (list) => {
-    const session = new CoreSession(SMALL_LEVELED);
-    for (const action of list) {
-      session.run(action);
-      const { manifest, manifestId } = session.tree.disk();
-      const { version, history } = scanManifest(manifest, manifestId);
-      assertEquals({ version, history }, chronicleOf(session.tree.state));
-    }
-  }));
+  fc.assert(
+    fc.property(actions(40, "reopen", "power cut"), (list) => {
+      const session = new CoreSession(SMALL_LEVELED);
+      for (const action of list) {
+        session.run(action);
+        const { manifest, manifestId } = session.tree.disk();
+        const { version, history } = scanManifest(manifest, manifestId);
+        assertEquals({ version, history }, chronicleOf(session.tree.state));
+      }
+    }),
+    effort(),
+  );
 });
 
 Deno.test("at any point and after any crash the fold of the history is the version", () => {
   let opened = 0;
-  fc.assert(fc.property(actions(40, "choose"), (list) => {
-    const session = new CoreSession(SMALL_LEVELED);
-    for (const action of list) {
-      const before = chronicleOf(session.tree.state);
-      session.run(action);
-      const { version, history } = session.tree.state;
-      assertEquals(history.forgotten, 0);
-      assertEquals([...replayHistory(history)].at(-1)!.after, version);
-      const added = historyChanges(history).slice(before.history.edits.length);
-      assertEquals(historyChanges(before.history).concat(added), historyChanges(history));
-      if (action.do === "reopen" || action.do === "power cut") {
-        assert(added.length <= 1 && added.every(({ cause }) => cause === "recovered"));
-        opened += added.length;
+  fc.assert(
+    fc.property(actions(40, "choose"), (list) => {
+      const session = new CoreSession(SMALL_LEVELED);
+      for (const action of list) {
+        const before = chronicleOf(session.tree.state);
+        session.run(action);
+        const { version, history } = session.tree.state;
+        assertEquals(history.forgotten, 0);
+        assertEquals([...replayHistory(history)].at(-1)!.after, version);
+        const added = historyChanges(history).slice(before.history.edits.length);
+        assertEquals(historyChanges(before.history).concat(added), historyChanges(history));
+        if (action.do === "reopen" || action.do === "power cut") {
+          assert(added.length <= 1 && added.every(({ cause }) => cause === "recovered"));
+          opened += added.length;
+        }
       }
-    }
-  }));
+    }),
+    effort(),
+  );
   assert(opened > 20, `${opened} recoveries`);
 });
 
@@ -97,7 +107,7 @@ Deno.test("a crash while an edit is committed leaves the version before or after
         tried += 1;
       }
     }),
-    { numRuns: 200 },
+    effort(200),
   );
   assert(tried > 20, `${tried} crashes while an edit was committed`);
 });
@@ -119,7 +129,7 @@ Deno.test("journals cut off anywhere behind what is durable leave an exact prefi
         assert(plan.dropped === undefined || refuses(disk, "strict"));
       }
     }),
-    { numRuns: 200 },
+    effort(200),
   );
   assert(dropped > 20, `${dropped} crashes dropped something`);
 });
@@ -188,7 +198,7 @@ Deno.test("a flipped byte of a journal is an error if anything knows the batch t
         }
       }
     }),
-    { numRuns: 300 },
+    effort(300),
   );
   for (const [outcome, count] of Object.entries(outcomes)) assert(count > 20, `${outcome}: ${count}`);
 });
@@ -220,7 +230,7 @@ Deno.test("a lost file that counts is an error, and one that does not count is n
         dead += 1;
       }
     }),
-    { numRuns: 200 },
+    effort(200),
   );
   assert(missed > 20 && dead > 5, `${missed} segments, ${dead} dead journals`);
 });
@@ -246,7 +256,7 @@ Deno.test("recovering again and again finds the same, and keeps no more files", 
         assertEquals(recover(disk).dropped, undefined);
       }
     }),
-    { numRuns: 200 },
+    effort(200),
   );
 });
 

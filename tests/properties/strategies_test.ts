@@ -10,6 +10,7 @@ import type { CompactionChoice, CompactionStrategy, LevelOptions } from "../../c
 import { fifo, lazyLeveled, leveled, Levels, majorChoice, sizeTiered } from "../../compaction/mod.ts";
 import { runsOf } from "../../compaction/levels.ts";
 import type { Interval } from "../../core/mod.ts";
+import { effort } from "../support/effort.ts";
 import {
   bytesOfAKey,
   fewBits,
@@ -117,7 +118,7 @@ Deno.test("from any tree each strategy comes to an end, in a shape of its own, a
         if (tree.segments.some((segment) => segment.size > 2 ** 32)) count(seen, "huge");
       },
     ),
-    { numRuns: 2_000 },
+    effort(2_000),
   );
   assertSeen(seen, 50, ["leveled", "sizeTiered", "lazyLeveled", "fifo", "major", "huge"]);
 });
@@ -201,7 +202,7 @@ Deno.test("through any history, with several choices under way, no choice is ill
         for (const [kind, times] of tree.counts) count(seen, `${one.name} ${kind}`, times);
       },
     ),
-    { numRuns: 1_200 },
+    effort(1_200),
   );
   assertSeen(seen, 3, [
     "leveled merge",
@@ -237,7 +238,7 @@ Deno.test("no strategy chooses what is busy, whatever that is, and what it choos
       count(seen, one.name);
       if (busy.size > 0) count(seen, "beside something busy");
     }),
-    { numRuns: 2_000 },
+    effort(2_000),
   );
   assertSeen(seen, 30, ["leveled", "sizeTiered", "lazyLeveled", "fifo", "beside something busy"]);
 });
@@ -269,7 +270,7 @@ Deno.test("fifo drops the oldest flushes and those alone", () => {
         assert(isOld || bytes + youngest.size > limit!);
       },
     ),
-    { numRuns: 1_000 },
+    effort(1_000),
   );
   assert(dropped > 500, `${dropped}`);
 });
@@ -299,7 +300,7 @@ Deno.test("when a compaction of an interval is done each of its keys is in one r
       count(seen, all ? "all" : tree.segments.some(({ id }) => before.has(id)) ? "left alone" : "interval");
       for (const [kind, times] of tree.counts) count(seen, kind, times);
     }),
-    { numRuns: 2_000 },
+    effort(2_000),
   );
   assertSeen(seen, 50, ["all", "left alone", "interval", "merge", "move", "drop"]);
 });

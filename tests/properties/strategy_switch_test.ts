@@ -2,6 +2,7 @@ import { assertEquals, assertGreater } from "@std/assert";
 import fc from "fast-check";
 import { fifo, lazyLeveled, leveled, MemoryStorage, sizeTiered, Tree } from "@lsm/tree";
 import type { CompactionStrategy } from "@lsm/tree";
+import { effort } from "../support/effort.ts";
 
 const KEYS = 200;
 const WRITES = 400;
@@ -55,7 +56,7 @@ Deno.test("any strategy is legal on any tree: the content stays when each open t
         }
       },
     ),
-    { numRuns: 25 },
+    effort(25),
   );
   assertGreater(mergesTotal, 100);
 });

@@ -13,6 +13,7 @@ import { overlap } from "../../core/mod.ts";
 import type { GivenOperation } from "../support/arbitraries.ts";
 import type { Action } from "../support/core_session.ts";
 import { checkState, CoreSession } from "../support/core_session.ts";
+import { effort } from "../support/effort.ts";
 import { SMALL } from "../support/pure_tree.ts";
 
 const LEVEL_COUNT = 5;
@@ -131,7 +132,7 @@ Deno.test("tasks of any strategy that end in any order, or fail, share no input 
         }
       },
     ),
-    { numRuns: 120 },
+    effort(120),
   );
   for (const name of ["leveled", "sizeTiered", "lazyLeveled"]) {
     for (const what of ["merge", "failure", "a flush beside a merge"]) assertSeen(seen, `${name} ${what}`);
@@ -163,7 +164,7 @@ Deno.test("whatever a strategy of the user's own wants, tasks share no input and
         for (const [what, times] of session.seen) seen.set(what, (seen.get(what) ?? 0) + times);
       },
     ),
-    { numRuns: 100 },
+    effort(100),
   );
   for (const what of ["merge", "merges at once", "refused", "failure"]) assertSeen(seen, what);
 });
