@@ -37,6 +37,7 @@ import {
   withEdit,
 } from "../core/mod.ts";
 import { BarrierError } from "./barrier.ts";
+import { clockOf, randomWords } from "./clock.ts";
 import type { Config, HandleConfig } from "./config.ts";
 import { handleConfig, mergeConfig } from "./config.ts";
 import { Engine } from "./engine.ts";
@@ -85,11 +86,6 @@ const LOCK_PAUSE_MS = 5;
 
 /** A read-only handle makes no file. */
 const NO_SALT: Salt = { low: 0, high: 0 };
-
-/** A clock that never goes back within one handle. */
-function clockOf(): () => number {
-  return () => Date.now();
-}
 
 /** Opens the tree in a folder. */
 export async function openEngine(folder: string | URL, config: Config): Promise<Opened> {
@@ -181,7 +177,7 @@ function openWriter(folder: string, config: Config, handle: HandleConfig, storag
     const found = look(folder, storage);
     checkExistence(folder, handle, found.kind);
     makeReadersFile(storage, found);
-    const salt = randomSalt();
+    const salt = newSalt(storage);
     return found.kind === "nothing"
       ? createTree(folder, config, handle, storage, lock, salt)
       : recoverTree(folder, config, handle, storage, lock, salt, found);
@@ -213,8 +209,8 @@ function makeReadersFile(storage: Storage, found: Found): void {
   if (!found.names.includes(READERS_NAME)) storage.lock(READERS_NAME, "exclusive").release();
 }
 
-function randomSalt(): Salt {
-  const [low, high] = crypto.getRandomValues(new Uint32Array(2));
+function newSalt(storage: Storage): Salt {
+  const [low, high] = randomWords(storage, 2);
   return { low: low!, high: high! };
 }
 
@@ -227,9 +223,9 @@ function createTree(
   salt: Salt,
 ): Opened {
   const merged = mergeConfig(config, handle, DEFAULT_STORED_CONFIG);
-  const hashSeed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+  const hashSeed = randomWords(storage, 1)[0]!;
   const configured: Version = { ...EMPTY_CHRONICLE.version, config: merged.stored, hashSeed };
-  const clock = clockOf();
+  const clock = clockOf(storage);
   const created = withEdit(EMPTY_CHRONICLE, snapshotEdit(configured, "created", clock()));
   const manifest = ManifestWriter.after(storage, salt, 0);
   try {
@@ -275,7 +271,7 @@ function recoverTree(
 ): Opened {
   const planned = inFolder(folder, () => readTree(folder, config, handle, storage, found.names));
   const { merged, manifest } = planned;
-  const clock = clockOf();
+  const clock = clockOf(storage);
   const plan = madeDurable(storage, planned.plan, salt);
   const writer = ManifestWriter.after(storage, salt, manifest.header.id);
   try {
@@ -395,7 +391,7 @@ function openReadOnly(folder: string, config: Config, handle: HandleConfig, stor
       manifest: undefined,
       closedAt: -1,
       locks: [lock],
-      clock: clockOf(),
+      clock: clockOf(storage),
     });
     return { engine, recovery: reportOf(planned, 0) };
   } catch (error) {

@@ -12,9 +12,11 @@
  *
  * This file is the folder's side of the port and what tests do with it. `simulated_file.ts` is an open file,
  * `simulated_disk.ts` keeps what is durable apart from what is seen, `simulated_crash.ts` makes outcomes,
- * `simulated_faults.ts` judges operations.
+ * `simulated_judge.ts` and `simulated_faults.ts` decide on operations, `simulated_clock.ts` tells the time.
  *
- * Invariant: all that happens follows from the seed and the calls; there is no clock and no other chance.
+ * Invariant: all that happens follows from the seed and the calls. The time and the random bits of a tree come from here too, so
+ * equal seeds and calls give equal operations and equal bytes in every file. (What a tree does by a timer of the system's, such as
+ * a sync in the background, needs an event loop that comes to it; `fsyncInterval: null` keeps that one away.)
  *
  * @module
  */
@@ -23,12 +25,16 @@ import { AlreadyExistsError, LockedError, NotFoundError } from "../core/errors.t
 import { Sampler, SeededRandom } from "./simulated_choices.ts";
 import type { Image } from "./simulated_crash.ts";
 import { crashImage, crashImages, survivingNames } from "./simulated_crash.ts";
+import type { ClockKind } from "./simulated_clock.ts";
+import { SimulatedClock } from "./simulated_clock.ts";
 import type { CrashProfile, Inode } from "./simulated_disk.ts";
 import { SimulatedDisk } from "./simulated_disk.ts";
-import type { Fault, FaultKind, FaultRule, SimulatedOperation, Verdict } from "./simulated_faults.ts";
-import { ActiveFault, refusal } from "./simulated_faults.ts";
+import type { Fault, FaultKind, FaultRule, SimulatedOperation } from "./simulated_faults.ts";
+import { refusal } from "./simulated_faults.ts";
 import type { FileHost } from "./simulated_file.ts";
 import { simulatedFile } from "./simulated_file.ts";
+import type { OperationListener } from "./simulated_judge.ts";
+import { SimulatedJudge } from "./simulated_judge.ts";
 import type {
   Storage,
   StorageEntry,
@@ -39,7 +45,7 @@ import type {
 } from "./storage.ts";
 import { checkName } from "./storage_checks.ts";
 
-export type { CrashProfile, Fault, FaultKind, FaultRule, SimulatedOperation };
+export type { ClockKind, CrashProfile, Fault, FaultKind, FaultRule, OperationListener, SimulatedOperation };
 export type { SimulatedOperationKind } from "./simulated_faults.ts";
 export type { Storage, StorageEntry, StorageFile, StorageLock, StorageOpened, StorageOpenOptions };
 
@@ -55,10 +61,14 @@ export interface SimulatedStorageOptions {
    * - `"garbage"`: as strict, and bytes that did not reach the disk may be anything.
    */
   readonly profile?: CrashProfile;
+  /**
+   * Whether the clock only moves by {@linkcode SimulatedStorage.advance}, or jumps by itself as well; `"still"` if not given.
+   *
+   * - `"still"`: the same time is told until a test moves it. Pauses and the age of segments are what the test says.
+   * - `"jumps"`: it also jumps forth and back, by up to a year, by the seed.
+   */
+  readonly clock?: ClockKind;
 }
-
-/** What is told of each operation before it is done. */
-export type OperationListener = (operation: SimulatedOperation) => void;
 
 const SEED = 1;
 
@@ -103,24 +113,26 @@ export class SimulatedStorage implements Storage {
   /** What a power cut may do. */
   readonly profile: CrashProfile;
   readonly #random: SeededRandom;
-  readonly #log: SimulatedOperation[] = [];
-  readonly #listeners: Set<OperationListener> = new Set();
+  readonly #judge: SimulatedJudge;
   #disk: SimulatedDisk;
-  #faults: ActiveFault[] = [];
+  #clock: SimulatedClock;
   #handles = 0;
   #locks = 0;
 
   /** Makes a storage that was never created in. */
   constructor(options: SimulatedStorageOptions = {}) {
-    const { seed = SEED, profile = "strict" } = options;
+    const { seed = SEED, profile = "strict", clock = "still" } = options;
     this.profile = profile;
     this.#random = new SeededRandom(seed);
     this.#disk = new SimulatedDisk(profile);
+    this.#clock = new SimulatedClock(clock, seed);
+    this.#judge = new SimulatedJudge(this.#random);
   }
 
   #next(disk: SimulatedDisk, seed = this.#random.below(2 ** 32)): SimulatedStorage {
     const next = new SimulatedStorage({ seed, profile: this.profile });
     next.#disk = disk;
+    next.#clock = this.#clock.next(seed);
     return next;
   }
 
@@ -166,14 +178,12 @@ export class SimulatedStorage implements Storage {
    * @returns How often it did, and how to end it.
    */
   fail(rule: FaultRule): Fault {
-    const fault = new ActiveFault(rule);
-    this.#faults.push(fault);
-    return fault;
+    return this.#judge.fail(rule);
   }
 
   /** Ends all rules of {@linkcode fail}. */
   heal(): void {
-    this.#faults = [];
+    this.#judge.heal();
   }
 
   /**
@@ -183,13 +193,12 @@ export class SimulatedStorage implements Storage {
    * @returns Ends it.
    */
   watch(listener: OperationListener): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return this.#judge.watch(listener);
   }
 
   /** All operations so far; equal for equal seeds and calls. */
   get log(): readonly SimulatedOperation[] {
-    return this.#log;
+    return this.#judge.log;
   }
 
   /** How many files are open. */
@@ -202,21 +211,8 @@ export class SimulatedStorage implements Storage {
     return this.#locks;
   }
 
-  /** Notes an operation, and what becomes of it. */
-  #judge(kind: SimulatedOperation["kind"], file: string, to = "", position = 0, bytes = 0): Verdict {
-    for (const listener of this.#listeners) listener({ kind, file, to, position, bytes, fault: "" });
-    let verdict: Verdict = { fault: "", bytes };
-    for (const fault of this.#faults) {
-      const found = fault.judge({ kind, file, to, position, bytes });
-      if (verdict.fault === "" && found !== undefined) verdict = found;
-    }
-    if (verdict.fault === "short") verdict = { fault: "short", bytes: 1 + this.#random.below(bytes - 1) };
-    this.#log.push({ kind, file, to, position, bytes, fault: verdict.fault });
-    return verdict;
-  }
-
   #pass(kind: SimulatedOperation["kind"], action: string, file = "", to = ""): void {
-    const { fault } = this.#judge(kind, file, to);
+    const { fault } = this.#judge.judge(kind, file, to);
     if (fault !== "") throw refusal(fault, action, file || undefined);
   }
 
@@ -313,7 +309,7 @@ export class SimulatedStorage implements Storage {
    */
   syncFolder(): void {
     const disk = this.#existing();
-    const { fault } = this.#judge("syncFolder", "");
+    const { fault } = this.#judge.judge("syncFolder", "");
     if (fault === "") return disk.syncNames(disk.now);
     disk.giveUpNames(survivingNames(disk, new Sampler(this.#random)));
     throw refusal(fault, "sync the folder");
@@ -363,6 +359,53 @@ export class SimulatedStorage implements Storage {
 
   /** Does nothing: the files stay, for the next `open`. */
   close(): void {}
+
+  /** Returns the time on the clock of the storage; no operation. A crash and a kill hand it on. */
+  now(): number {
+    return this.#clock.read();
+  }
+
+  /**
+   * Moves the clock, which otherwise stands still.
+   *
+   * A tree looks at it with each write, and now and then in an idle process.
+   *
+   * @param milliseconds How far; back, if it is negative.
+   * @throws {RangeError} If that is not a whole number, or leads behind 1970.
+   *
+   * @example Usage
+   * ```ts
+   * import { fifo, Tree } from "@lsm/tree";
+   * import { SimulatedStorage } from "@lsm/tree/testing";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const storage = new SimulatedStorage();
+   * const compactionStrategy = fifo({ limit: 1_000_000, ttl: 60 }); // seconds
+   * await using tree = await Tree.open("data", { storage, compactionStrategy });
+   * tree.insert("old", "1");
+   * await tree.flushMemtable();
+   *
+   * storage.advance(-3_600_000); // a clock that goes back makes nothing older
+   * tree.insert("new", "2");
+   * assertEquals(tree.containsKey("old"), true);
+   *
+   * storage.advance(3_600_000 + 61_000);
+   * tree.insert("new", "3");
+   * assertEquals([tree.containsKey("old"), tree.containsKey("new")], [false, true]);
+   * ```
+   */
+  advance(milliseconds: number): void {
+    this.#clock.advance(milliseconds);
+  }
+
+  /**
+   * Fills `words` with random bits, which follow from the seed and differ from call to call; no operation.
+   *
+   * After a crash or a kill they are others.
+   */
+  random(words: Uint32Array<ArrayBuffer>): void {
+    this.#clock.fill(words);
+  }
 
   /** Returns copies of all files, by name; no operation, so that neither the log nor a rule knows of it. */
   files(): Map<string, Uint8Array<ArrayBuffer>> {
@@ -425,7 +468,7 @@ export class SimulatedStorage implements Storage {
     const host: FileHost = {
       disk: this.#disk,
       random: this.#random,
-      judge: (kind, file, position, bytes) => this.#judge(kind, file, "", position, bytes),
+      judge: (kind, file, position, bytes) => this.#judge.judge(kind, file, "", position, bytes),
       closed: () => this.#handles -= 1,
     };
     return simulatedFile(host, name, inode, writable);

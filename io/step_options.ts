@@ -10,6 +10,7 @@
 import { Levels, majorChoice } from "../compaction/mod.ts";
 import type { LevelOptions } from "../compaction/mod.ts";
 import type { StepOptions, Version } from "../core/mod.ts";
+import { clockOf } from "./clock.ts";
 import type { ResolvedConfig } from "./config.ts";
 import { compressionAt } from "./config.ts";
 
@@ -47,6 +48,7 @@ function levelOptions(
 /** Asks the strategy once for each version: pressure is looked at with every write. One that throws or answers nonsense owes nothing. */
 function debtOf(config: ResolvedConfig): StepOptions["debt"] {
   const strategy = config.compactionStrategy;
+  const clock = clockOf(config.storage);
   let of: Version | undefined;
   let bytes = 0;
   return (version) => {
@@ -55,7 +57,7 @@ function debtOf(config: ResolvedConfig): StepOptions["debt"] {
     try {
       const answer = strategy.debt(
         Levels.of(version, new Set(), config.levelCount),
-        levelOptions(config, Date.now()),
+        levelOptions(config, clock()),
       );
       bytes = typeof answer === "number" && answer > 0 ? answer : 0;
     } catch {

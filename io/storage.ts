@@ -130,4 +130,19 @@ export interface Storage {
   lock(name: string, mode: "exclusive" | "shared"): StorageLock;
   /** Releases what the storage itself holds. Files that are open stay open. */
   close(): void;
+  /**
+   * Returns the time in ms since the epoch; the system's clock is asked where this is missing.
+   *
+   * A tree writes it into its history and its segments, and measures by it how old segments are and when an interval or a pause
+   * is over. It may go back.
+   */
+  now?(): number;
+  /**
+   * Fills `words` with random bits, which have to differ from one call to the next and from one process to the next; the system's
+   * are taken where this is missing.
+   *
+   * A tree takes two words each time it is opened for writing, which tell its files from older ones of the same name, and one when
+   * it is made, against keys that are chosen to collide.
+   */
+  random?(words: Uint32Array<ArrayBuffer>): void;
 }

@@ -7,9 +7,10 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { IoError, Tree } from "@lsm/tree";
-import type { StorageFile } from "@lsm/tree/testing";
+import type { ClockKind, StorageFile } from "@lsm/tree/testing";
 import { SimulatedStorage } from "@lsm/tree/testing";
 import { append, created, image, images, PROFILES } from "../support/simulated.ts";
+import { tinyConfig } from "../support/workloads.ts";
 
 Deno.test("a crash leaves the storage itself as it is, and takes neither locks nor rules along", () => {
   const storage = created("strict");
@@ -138,18 +139,58 @@ Deno.test("equal seeds and calls give equal operations and equal crashes", () =>
   }));
 });
 
-Deno.test("a tree does the same operations with the same seed", async () => {
-  const logs = [];
-  for (let i = 0; i < 2; i++) {
-    const storage = new SimulatedStorage({ seed: 5 });
-    storage.fail({ operation: "append", nth: 40, error: "short", sticky: true });
-    const tree = await Tree.open("data", { storage, maxMemtableSize: 1024, fsyncInterval: null });
-    for (let n = 0; n < 60; n++) tree.insert(`key ${n % 7}`, "v".repeat(n));
+/** Runs a tree through flushes, merges, faults, a close, a kill and two power cuts; returns all that is left to see of it. */
+async function livesOf(seed: number, faulty: boolean, clock: ClockKind): Promise<SimulatedStorage[]> {
+  let storage = new SimulatedStorage({ seed, profile: "garbage", clock });
+  const lives: SimulatedStorage[] = [];
+  for (const end of ["close", "crash", "kill", "crash", "close"] as const) {
+    lives.push(storage);
+    const tree = await Tree.open("data", tinyConfig(storage));
+    if (faulty) {
+      storage.fail({ operation: "create", file: /^segment/, nth: 2, error: "ENOSPC" });
+      storage.fail({ operation: "append", file: /^journal/, nth: 30, error: "EIO", bytes: 7 });
+      storage.fail({ operation: ["append", "readAt"], nth: 20, error: "short", sticky: true });
+    }
+    for (let n = 0; n < 60; n++) {
+      try {
+        tree.insert(`key ${n % 7}`, `${n}`.repeat(n));
+        if (n % 20 === 10) await tree.flush();
+        if (n === 50) await tree.compact();
+      } catch (error) {
+        assert(faulty && error instanceof IoError, `${error}`);
+      }
+      storage.advance(n * 100);
+    }
+    const next = end === "close" ? storage : storage[end]();
     await tree.close();
-    logs.push(storage.log);
+    storage = next;
   }
-  assert(logs[0]!.length > 100);
-  assertEquals(logs[0], logs[1]);
+  return lives;
+}
+
+Deno.test("with the same seed a tree does the same operations and leaves the same bytes in every file", async () => {
+  for (
+    const [seed, faulty, clock] of [[1, false, "still"], [2, true, "still"], [3, true, "jumps"]] as const
+  ) {
+    const [one, other] = [await livesOf(seed, faulty, clock), await livesOf(seed, faulty, clock)];
+    assert(one.length === 5 && one.every(({ log }) => log.length > 100));
+    for (const [i, storage] of one.entries()) {
+      assertEquals(storage.log, other[i]!.log);
+      assertEquals(storage.files(), other[i]!.files());
+      assertEquals(storage.now(), other[i]!.now());
+    }
+    const faults = new Set(one.flatMap(({ log }) => log.map(({ fault }) => fault)));
+    assertEquals([...faults].sort(), faulty ? ["", "EIO", "ENOSPC", "short"] : [""]);
+  }
+});
+
+Deno.test("with another seed a tree does the same, under other salts", async () => {
+  const [one, other] = [(await livesOf(1, false, "still"))[0]!, (await livesOf(2, false, "still"))[0]!];
+  assertEquals(one.log, other.log);
+  const [files, others] = [one.files(), other.files()];
+  assertEquals([...files.keys()], [...others.keys()]);
+  const differing = [...files.keys()].filter((name) => `${files.get(name)}` !== `${others.get(name)}`);
+  assert(differing.length > 1 && differing.some((name) => name.startsWith("manifest")), `${differing}`);
 });
 
 Deno.test("whatever was done, nothing comes from nowhere, and what is synced survives", () => {

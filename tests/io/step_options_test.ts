@@ -3,15 +3,20 @@ import type { CompactionStrategy } from "../../compaction/mod.ts";
 import { fifo, leveled } from "../../compaction/mod.ts";
 import { handleConfig, mergeConfig } from "../../io/config.ts";
 import { MemoryStorage } from "../../io/memory_storage.ts";
+import { SimulatedStorage } from "../../io/simulated_storage.ts";
 import { stepOptions } from "../../io/step_options.ts";
+import type { Storage } from "../../io/storage.ts";
 import { DEFAULT_STORED_CONFIG } from "../../core/config.ts";
 import type { StepOptions } from "../../core/state.ts";
 import { EMPTY_VERSION } from "../../core/version.ts";
 import { versionOf } from "../support/shapes.ts";
 
-function optionsWith(compactionStrategy: CompactionStrategy): StepOptions {
+function optionsWith(
+  compactionStrategy: CompactionStrategy,
+  storage: Storage = new MemoryStorage(),
+): StepOptions {
   const config = { compactionStrategy, maxMemtableSize: 1024 * 1024 };
-  const handle = handleConfig(config, new MemoryStorage());
+  const handle = handleConfig(config, storage);
   return stepOptions(mergeConfig(config, handle, DEFAULT_STORED_CONFIG).resolved);
 }
 
@@ -35,6 +40,18 @@ Deno.test("the strategy is asked for its debt once for each version", () => {
   const version = versionOf("L0  #2 a..f 1M  #1 a..f 1M");
   assertEquals([debt(version), debt(version), asked], [2 * 1024 * 1024, 2 * 1024 * 1024, 1]);
   assertEquals([debt(EMPTY_VERSION), debt(version), asked], [0, 2 * 1024 * 1024, 3]);
+});
+
+Deno.test("a strategy that is asked for its debt is told the time of the storage", () => {
+  const told: number[] = [];
+  const mine: CompactionStrategy = {
+    name: "mine",
+    choose: () => ({ kind: "none" }),
+    debt: (_, { now }) => told.push(now),
+  };
+  const storage = new SimulatedStorage();
+  optionsWith(mine, storage).debt(EMPTY_VERSION);
+  assertEquals(told, [storage.now()]);
 });
 
 Deno.test("a debt that throws or is nonsense counts as none", () => {

@@ -25,6 +25,8 @@ export type SyncAsync = (sync: () => Promise<void>, name: string) => Promise<voi
 /** A storage around another one. */
 export class WrappedStorage implements Storage {
   readonly kind: string = "wrapped";
+  readonly now: Storage["now"];
+  readonly random: Storage["random"];
   readonly #inner: Storage;
   readonly #syncAsync: SyncAsync;
   readonly #files: Set<StorageFile> = new Set();
@@ -34,6 +36,8 @@ export class WrappedStorage implements Storage {
   /** Wraps a storage; awaited syncs go through `syncAsync`. */
   constructor(inner: Storage, syncAsync: SyncAsync = (sync) => sync()) {
     this.#inner = inner;
+    this.now = inner.now && (() => inner.now!());
+    this.random = inner.random && ((words) => inner.random!(words));
     this.#syncAsync = syncAsync;
   }
 
