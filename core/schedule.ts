@@ -18,7 +18,7 @@ import type { Edit } from "./edit.ts";
 import type { PersistEffect, StartEffect } from "./effect.ts";
 import type { Memtable } from "./memtable.ts";
 import type { Failure, PendingChange, StepOptions, TreeState } from "./state.ts";
-import { busySegments } from "./state.ts";
+import { busySegments, isPauseOver } from "./state.ts";
 import type { Step } from "./step.ts";
 import type { FlushTask, MergeTask, Task } from "./task.ts";
 import { outputsNeeded } from "./task.ts";
@@ -43,7 +43,7 @@ export function schedule(
   const start = [...begun];
   let next = state;
   const { failure } = next;
-  const paused = failure !== undefined && failure.retryAt > now ? failure.work : undefined;
+  const paused = failure !== undefined && !isPauseOver(failure, now) ? failure.work : undefined;
   if (paused !== "flush") next = startFlush(next, start, options, now);
   if (paused === undefined || paused === "strategy") next = startCompaction(next, start, options, now);
   const change = next.committing[0];
@@ -379,5 +379,5 @@ export function reservedOutputs(task: Task): number[] {
 export function failureOf(state: TreeState, work: Failure["work"], error: unknown, now: number): Failure {
   const attempts = (state.failure?.work === work ? state.failure.attempts : 0) + 1;
   const pause = Math.min(RETRY_PAUSE_MS * 2 ** (attempts - 1), RETRY_PAUSE_MS_MAX);
-  return { work, error, attempts, retryAt: now + pause };
+  return { work, error, attempts, failedAt: now, retryAt: now + pause };
 }

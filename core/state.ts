@@ -57,8 +57,15 @@ export interface Failure {
   readonly error: unknown;
   /** How often in a row. */
   readonly attempts: number;
+  /** When it failed, in ms since the epoch. */
+  readonly failedAt: number;
   /** When it is tried again, in ms since the epoch. */
   readonly retryAt: number;
+}
+
+/** Returns whether the pause after a failure is over. It is, too, once the clock has gone back behind its beginning. */
+export function isPauseOver({ failedAt, retryAt }: Failure, now: number): boolean {
+  return now >= retryAt || now < failedAt;
 }
 
 /** A compaction that the user asked for. */

@@ -9,6 +9,7 @@
  */
 
 import type { Failure } from "../core/mod.ts";
+import { isPauseOver } from "../core/mod.ts";
 
 /** The strategy is asked again after this time at the latest. */
 const TICK_MS = 60_000;
@@ -53,14 +54,16 @@ export class Ticks {
 
   #isRetryDue(now: number): boolean {
     const failure = this.#host.failure();
-    return failure !== undefined && failure.work !== "strategy" && failure.retryAt <= now;
+    return failure !== undefined && failure.work !== "strategy" && isPauseOver(failure, now);
   }
 
   /** Arms the timer: for in a minute, or for when the pause after a failure is over. */
   arm(): void {
     const failure = this.#host.failure();
     const isRetried = failure !== undefined && failure.work !== "strategy";
-    this.#armIn(isRetried ? Math.min(TICK_MS, failure.retryAt - this.#clock()) : TICK_MS, undefined);
+    const now = this.#clock();
+    const pause = isRetried && !isPauseOver(failure, now) ? failure.retryAt - now : 0;
+    this.#armIn(isRetried ? Math.min(TICK_MS, pause) : TICK_MS, undefined);
   }
 
   /** Asks the strategy as soon as the event loop comes to it. */

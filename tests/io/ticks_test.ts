@@ -27,7 +27,7 @@ function ticksAt(start: number): {
 }
 
 function failed(work: Failure["work"], retryAt: number): Failure {
-  return { work, error: new Error("no"), attempts: 1, retryAt };
+  return { work, error: new Error("no"), attempts: 1, failedAt: retryAt - 100, retryAt };
 }
 
 Deno.test("the strategy is asked after a minute, and after a clock that jumps", () => {
