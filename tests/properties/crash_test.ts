@@ -6,50 +6,40 @@
  * the process dies, or the power is cut, which leaves one of many images (`io/simulated_crash.ts`). From each of them the tree
  * has to come back (`support/crash_check.ts`), now and then through further crashes during its recovery.
  *
- * The constants are for a minute on a small machine; larger ones look longer and at more.
+ * - Small workloads: every outcome there is.
+ * - One workload: every operation of recoveries, and of the recoveries from crashes of those.
+ * - Workloads that each do something special, that other strategies merge, and generated ones: samples, everywhere.
+ *
+ * How long it looks is `support/effort.ts`'s to say.
  *
  * @module
  */
 
 import { assert } from "@std/assert";
 import fc from "fast-check";
-
 import { SimulatedStorage } from "@lsm/tree/testing";
 import { SeededRandom } from "../../io/simulated_choices.ts";
 import type { CrashCounts, Effort } from "../support/crash_check.ts";
 import { checkRecovery, noCounts } from "../support/crash_check.ts";
-import { effort } from "../support/effort.ts";
+import { crashEverywhere } from "../support/crash_everywhere.ts";
+import { effort, SCALE, scaled, SEED, tried } from "../support/effort.ts";
+import { PROFILES } from "../support/simulated.ts";
 import type { Act, Recording, Workload } from "../support/workloads.ts";
-import { anyWorkload, record } from "../support/workloads.ts";
+import { anyWorkload, record, STRATEGY_NAMES } from "../support/workloads.ts";
 
-const PROFILES = ["prefix", "strict", "garbage"] as const;
-
-/** How many outcomes of a power cut are tried at each stop. */
-const OUTCOMES = 3;
-/** More outcomes than any crash of the smallest workload has. */
-const ALL_OUTCOMES = 2000;
+/** More outcomes than nearly all crashes of small workloads have; of a crash that has more so many are tried. */
+const ALL_OUTCOMES = 80;
 /** Recoveries are crashed at all of their operations, twice over, after every so many-th stop of one workload. */
 const RECOVERED_STRIDE = 90;
 /** Images with long keys take as long as fifty others, so they are crashed at a share of their stops. */
 const LONG_KEYS_STOP_SHARE = 12;
-/** How many generated workloads are run with each profile, and at which share of their stops they are crashed. */
-const GENERATED = 8;
+/** Workloads of other strategies, and generated ones, are crashed at such a share of their stops. */
+const STRATEGY_STOP_SHARE = 3;
 const GENERATED_STOP_SHARE = 4;
-/** Of so many recoveries one is crashed itself, and of so many of those one a second time. */
-const NESTED_SHARE = 24;
-const TWICE_NESTED_SHARE = 3;
+/** How many generated workloads are run with each profile. */
+const GENERATED = 8;
 
-const EFFORTS: readonly Effort[] = [
-  { depth: 0, stops: 0, outcomes: 0 },
-  { depth: 1, stops: 3, outcomes: 2 },
-  { depth: 2, stops: 2, outcomes: 1 },
-];
-
-/**
- * A recovery after a kill is always crashed: it reads what the process before it did not sync, and must not go by it before it
- * has done so itself.
- */
-const KILL_EFFORT: Effort = { depth: 1, stops: 2, outcomes: 1 };
+const NO_EFFORT: Effort = { depth: 0, stops: 0, outcomes: 0 };
 
 function inserts(keys: readonly number[], bytes: number): Act[] {
   return keys.map((key) => ({ act: "insert", key, bytes }));
@@ -203,46 +193,6 @@ const WORKLOADS: readonly Workload[] = [
   },
 ];
 
-/** Crashes a recording everywhere, or at a share of its stops. */
-async function crashEverywhere(
-  recording: Recording,
-  random: SeededRandom,
-  counts: CrashCounts,
-  stopShare = 1,
-): Promise<void> {
-  const effort = (): Effort => {
-    if (random.below(NESTED_SHARE) > 0) return EFFORTS[0]!;
-    return EFFORTS[random.below(TWICE_NESTED_SHARE) > 0 ? 1 : 2]!;
-  };
-  const seen = new Set<string>();
-  for (const [i, { storage, before, durable, returned, begun }] of recording.stops.entries()) {
-    if (stopShare > 1 && random.below(stopShare) > 0) continue;
-    try {
-      for (const crashed of storage.crashes(OUTCOMES)) {
-        const image = imageOf(crashed, durable);
-        if (seen.has(image)) continue;
-        seen.add(image);
-        const survivors = { least: durable, leastAfterCut: durable, most: begun };
-        await checkRecovery(recording, crashed, survivors, effort(), random, counts);
-      }
-      const least = recording.workload.durability === "buffered" ? durable : returned;
-      const survivors = { least, leastAfterCut: durable, most: begun };
-      await checkRecovery(recording, storage.kill(), survivors, KILL_EFFORT, random, counts);
-    } catch (error) {
-      const where = before === undefined ? "the end" : `${before.kind} ${before.file}`;
-      throw new Error(`after a crash at stop ${i}, before ${where}`, { cause: error });
-    }
-  }
-}
-
-/** Tells images apart: one that was checked before, with no less durable, need not be checked again. */
-function imageOf(storage: SimulatedStorage, durable: number): string {
-  const decoder = new TextDecoder("latin1");
-  return Array.from(storage.files(), ([name, bytes]) => `${name}:${decoder.decode(bytes)}`).sort().join(
-    "\0",
-  ) + durable;
-}
-
 /** What each workload above is there for. */
 const HAPPENS: Readonly<Record<string, (counts: Recording["counts"]) => boolean>> = {
   "memtables that are flushed and merged": ({ flushes, merges, removals }) =>
@@ -256,80 +206,132 @@ const HAPPENS: Readonly<Record<string, (counts: Recording["counts"]) => boolean>
   "keys so long that the manifest grows": ({ manifests, flushes }) => manifests >= 3 && flushes >= 5,
 };
 
-Deno.test("a tree comes back from every outcome of every crash of a small workload, order kept", async () => {
-  const workload: Workload = {
-    name: "small",
+/** Few enough acts that everything which a power cut may leave of them can be tried. */
+const SMALL_WORKLOADS: readonly Pick<Workload, "durability" | "acts" | "name">[] = [
+  {
+    name: "journal and a segment",
     durability: "os",
-    keyBytes: 2,
     acts: [...inserts([1], 3), FLUSH, BATCH, ...inserts([2], 3), FLUSH_MEMTABLE, { act: "remove", key: 1 }],
-  };
-  const recording = await record(workload, new SimulatedStorage({ profile: "prefix" }));
-  const random = new SeededRandom(1);
-  const counts = noCounts();
-  let most = 0;
-  for (const { storage, durable, begun } of recording.stops) {
-    const outcomes = [...storage.crashes(ALL_OUTCOMES)];
-    most = Math.max(most, outcomes.length);
-    for (const crashed of outcomes) {
-      const survivors = { least: durable, leastAfterCut: durable, most: begun };
-      await checkRecovery(recording, crashed, survivors, EFFORTS[0]!, random, counts);
+  },
+  {
+    name: "a journal that is synced by each write",
+    durability: "sync",
+    acts: [...inserts([1, 2], 3), CLEAR],
+  },
+  { name: "buffers", durability: "buffered", acts: [...inserts([1, 2], 3), FLUSH, POP, ...inserts([3], 3)] },
+  {
+    name: "an orderly close, and on",
+    durability: "os",
+    acts: [...inserts([1], 3), reopen(), ...inserts([2], 3)],
+  },
+  {
+    name: "a compaction",
+    durability: "os",
+    acts: [...inserts([1], 3), FLUSH_MEMTABLE, { act: "remove", key: 1 }, FLUSH_MEMTABLE, COMPACT],
+  },
+];
+
+for (const profile of PROFILES) {
+  Deno.test(`a tree comes back from every outcome of every crash of small workloads (${profile})`, async () => {
+    const random = new SeededRandom(SEED);
+    const counts = noCounts();
+    let wholly = 0;
+    let sampled = 0;
+    for (const small of SMALL_WORKLOADS) {
+      const recording = await record(
+        { ...small, keyBytes: 2 },
+        new SimulatedStorage({ seed: SEED, profile }),
+      );
+      for (const { storage, durable, begun } of recording.stops) {
+        const outcomes = [...storage.crashes(scaled(ALL_OUTCOMES))];
+        if (outcomes.length < scaled(ALL_OUTCOMES)) wholly += 1;
+        else sampled += 1;
+        for (const crashed of outcomes) {
+          const survivors = { least: durable, leastAfterCut: durable, most: begun };
+          await checkRecovery(recording, crashed, survivors, NO_EFFORT, random, counts);
+        }
+      }
     }
-  }
-  assert(most > 100 && most < ALL_OUTCOMES, `${most}`);
-});
+    assert(wholly > sampled && wholly > 100, `${wholly} crashes wholly, ${sampled} in part`);
+    tell(counts);
+  });
+}
 
 Deno.test("a tree comes back from a crash at any operation of a recovery, and of the recovery from that", async () => {
   const workload = WORKLOADS.find(({ name }) => name.startsWith("journals that wait"))!;
-  const recording = await record(workload, new SimulatedStorage({ profile: "strict" }));
-  const random = new SeededRandom(1);
+  const recording = await record(workload, new SimulatedStorage({ seed: SEED, profile: "strict" }));
+  const random = new SeededRandom(SEED);
   const counts = noCounts();
   const everywhere: Effort = { depth: 2, stops: Infinity, outcomes: 1 };
-  for (let i = 20; i < recording.stops.length; i += RECOVERED_STRIDE) {
-    const { storage, durable, returned, begun } = recording.stops[i]!;
-    const most = begun;
-    await checkRecovery(
-      recording,
-      storage.crash(),
-      { least: durable, leastAfterCut: durable, most },
-      everywhere,
-      random,
-      counts,
-    );
-    await checkRecovery(
-      recording,
-      storage.kill(),
-      { least: returned, leastAfterCut: durable, most },
-      everywhere,
-      random,
-      counts,
-    );
+  const stride = Math.max(1, Math.round(RECOVERED_STRIDE / SCALE));
+  for (let i = 20 + (SEED % stride); i < recording.stops.length; i += stride) {
+    const { storage, durable, returned, begun: most } = recording.stops[i]!;
+    const afterCut = { least: durable, leastAfterCut: durable, most };
+    await checkRecovery(recording, storage.crash(), afterCut, everywhere, random, counts);
+    const afterKill = { least: returned, leastAfterCut: durable, most };
+    await checkRecovery(recording, storage.kill(), afterKill, everywhere, random, counts);
   }
   assert(counts.nested > 500, `${counts.nested}`);
+  tell(counts);
 });
 
 for (const profile of PROFILES) {
   for (const [i, workload] of WORKLOADS.entries()) {
     Deno.test(`a tree comes back from a crash at any operation: ${workload.name} (${profile})`, async () => {
-      const recording = await record(workload, new SimulatedStorage({ seed: i + 1, profile }));
+      const recording = await record(workload, new SimulatedStorage({ seed: SEED + i, profile }));
       const happens = HAPPENS[workload.name] ?? (() => true);
       assert(happens(recording.counts), `it did too little: ${JSON.stringify(recording.counts)}`);
       const counts = noCounts();
       const stopShare = workload.keyBytes > 100 ? LONG_KEYS_STOP_SHARE : 1;
-      await crashEverywhere(recording, new SeededRandom(i), counts, stopShare);
+      await crashEverywhere(recording, new SeededRandom(SEED + i), counts, { stopShare });
       assert(counts.opened > recording.stops.length / stopShare && counts.nested > 0, JSON.stringify(counts));
       assert(stopShare > 1 || (counts.shorter > 0 && counts.replayed > 0), "no crash took anything");
+      tell(counts);
     });
   }
+
+  Deno.test(`a tree comes back from a crash at any operation, whatever merges it, and however durable (${profile})`, async () => {
+    const counts = noCounts();
+    for (const [i, strategy] of STRATEGY_NAMES.entries()) {
+      for (const durability of ["buffered", "os", "sync"] as const) {
+        const workload: Workload = {
+          name: strategy,
+          durability,
+          strategy,
+          keyBytes: 2,
+          acts: [
+            ...inserts([1, 2, 3, 4, 1, 6, 2, 5, 3, 1, 2, 4, 7, 1, 5], 350),
+            FLUSH,
+            BATCH,
+            ...inserts([1], 9),
+          ],
+        };
+        const recording = await record(workload, new SimulatedStorage({ seed: SEED + i, profile }));
+        const { flushes, merges, drops } = recording.counts;
+        assert(flushes > 3 && merges + drops > 0, `${strategy}: ${JSON.stringify(recording.counts)}`);
+        const random = new SeededRandom(SEED + i);
+        await crashEverywhere(recording, random, counts, { stopShare: STRATEGY_STOP_SHARE });
+      }
+    }
+    assert(counts.opened > 300 && counts.nested > 100 && counts.shorter > 0, JSON.stringify(counts));
+    tell(counts);
+  });
 
   Deno.test(`a tree comes back from a crash in the middle of anything (${profile})`, async () => {
     const counts = noCounts();
     await fc.assert(
       fc.asyncProperty(anyWorkload, fc.nat(), async (workload, seed) => {
         const recording = await record(workload, new SimulatedStorage({ seed, profile }));
-        await crashEverywhere(recording, new SeededRandom(seed), counts, GENERATED_STOP_SHARE);
+        await crashEverywhere(recording, new SeededRandom(seed), counts, { stopShare: GENERATED_STOP_SHARE });
       }),
       effort(GENERATED),
     );
     assert(counts.opened > 100 && counts.nested > 0 && counts.replayed > 0, JSON.stringify(counts));
+    tell(counts);
   });
+}
+
+function tell({ opened, nested }: CrashCounts): void {
+  tried(opened - nested, "crashes");
+  tried(nested, "crashes of recoveries");
 }

@@ -19,8 +19,8 @@ import type { Config } from "@lsm/tree";
 import { NotFoundError, Tree } from "@lsm/tree";
 import type { SimulatedStorage } from "@lsm/tree/testing";
 import type { SeededRandom } from "../../io/simulated_choices.ts";
-import type { Recording } from "./workloads.ts";
-import { beforeEachChange, contentsOf, tinyConfig } from "./workloads.ts";
+import type { Recording, Workload } from "./workloads.ts";
+import { assertHeld, beforeEachChange, configFor, contentsOf, tinyConfig } from "./workloads.ts";
 
 /** How many commits may have survived. */
 export interface Survivors {
@@ -76,8 +76,10 @@ export async function checkRecovery(
   random: SeededRandom,
   counts: CrashCounts,
 ): Promise<void> {
-  const { durability } = workload;
-  const config: Config = { durability, maxMemtableSize: random.below(4) === 0 ? 1024 : undefined };
+  const config: Config = {
+    ...configFor(workload),
+    maxMemtableSize: random.below(4) === 0 ? 1024 : undefined,
+  };
   const shown = random.below(READ_ONLY_SHARE) === 0 ? await shownReadOnly(storage.kill()) : undefined;
   const stops: SimulatedStorage[] = [];
   if (effort.depth > 0) beforeEachChange(storage, () => stops.push(storage.kill()));
@@ -90,9 +92,12 @@ export async function checkRecovery(
   const { least, leastAfterCut, most } = survivors;
   assert(least <= written && written <= most, `${written} commits survived, not ${least} to ${most}`);
   assertEquals(durable, written, "what was recovered is durable");
-  assertEquals(contentsOf(tree), contents[written], `not what the tree held after ${written} commits`);
-  if (shown !== undefined) assertEquals(shown, contents[written], "a read-only handle shows something else");
-  checkReads(tree, contents[written]!);
+  const held = contentsOf(tree);
+  assertHeld(held, contents[written]!, workload, `not what the tree held after ${written} commits`);
+  if (shown !== undefined) {
+    assertHeld(shown, contents[written]!, workload, "a read-only handle shows something else");
+  }
+  checkReads(tree, held);
   if (effort.depth > 0) {
     const after = { least: written, leastAfterCut: written, most: written };
     const during = { least: leastAfterCut, leastAfterCut, most };
@@ -110,7 +115,7 @@ export async function checkRecovery(
     }
   }
   if (random.below(GOING_ON_SHARE) === 0) {
-    await checkGoingOn(tree, storage, contents[written]!, config);
+    await checkGoingOn(tree, storage, workload, held, config);
   } else await tree.close();
 }
 
@@ -147,27 +152,30 @@ function checkReads(tree: Tree, contents: string): void {
 async function checkGoingOn(
   tree: Tree,
   storage: SimulatedStorage,
+  workload: Workload,
   contents: string,
   config: Config,
 ): Promise<void> {
-  const grown = contents === "" ? "~=new" : `${contents}\n~=new`;
-  tree.insert("~", "new");
-  assertEquals(contentsOf(tree), grown);
+  const added = `~=${Number.MAX_SAFE_INTEGER}`;
+  const grown = contents === "" ? added : `${contents}\n${added}`;
+  tree.insert("~", `${Number.MAX_SAFE_INTEGER}`);
+  assertHeld(contentsOf(tree), grown, workload);
   await tree.flush();
-  await checkHolds(storage.crash(), grown, config);
+  await checkHolds(storage.crash(), workload, grown, config);
   await tree.close();
   assertEquals([storage.openHandles, storage.heldLocks], [0, 0], "handles or locks are left");
-  const again = await checkHolds(storage, grown, config);
+  const again = await checkHolds(storage, workload, grown, config);
   assertEquals([again.cleanClose, again.dropped], [true, undefined]);
 }
 
 async function checkHolds(
   storage: SimulatedStorage,
+  workload: Workload,
   contents: string,
   config: Config,
 ): Promise<Tree["recovery"]> {
   const tree = await Tree.open("data", tinyConfig(storage, config));
-  assertEquals(contentsOf(tree), contents);
+  assertHeld(contentsOf(tree), contents, workload);
   await tree.close();
   return tree.recovery;
 }

@@ -13,8 +13,8 @@
 
 import fc from "fast-check";
 import { assert, assertEquals } from "@std/assert";
-import type { Config } from "@lsm/tree";
-import { leveled, Tree } from "@lsm/tree";
+import type { CompactionStrategy, Config } from "@lsm/tree";
+import { fifo, lazyLeveled, leveled, sizeTiered, Tree } from "@lsm/tree";
 import type { Fault, SimulatedOperation, SimulatedStorage } from "@lsm/tree/testing";
 
 /** One thing that a process does. Keys are numbers, values numbered by their commit. */
@@ -30,12 +30,28 @@ export type Act =
   | { readonly act: "jam" }
   | { readonly act: "reopen"; readonly memtableBytes: number };
 
+/** The name of a strategy that a workload can have. */
+export type StrategyName = "leveled" | "sizeTiered" | "lazyLeveled" | "fifo";
+
+/** Strategies with the least limits; fifo drops what is older than some ten writes. */
+const STRATEGIES: Readonly<Record<StrategyName, CompactionStrategy>> = {
+  leveled: leveled({ l0Threshold: 2, targetSize: 1024 }),
+  sizeTiered: sizeTiered({ minThreshold: 2, maxThreshold: 4 }),
+  lazyLeveled: lazyLeveled({ threshold: 2, targetSize: 1024 }),
+  fifo: fifo({ limit: 4000 }),
+};
+
+/** All of them. */
+export const STRATEGY_NAMES = Object.keys(STRATEGIES) as readonly StrategyName[];
+
 /** What a process does, and how. */
 export interface Workload {
   /** What it is about. */
   readonly name: string;
   /** What a returned write survives. */
   readonly durability: "buffered" | "os" | "sync";
+  /** How segments are merged; `"leveled"` if not given. */
+  readonly strategy?: StrategyName;
   /** How long keys are made by repeating them: long ones make long edits, and a manifest that grows. */
   readonly keyBytes: number;
   /** What it does. */
@@ -65,7 +81,14 @@ export interface Recording {
   /** Where it can be stopped, the last one behind its end. */
   readonly stops: readonly Stop[];
   /** How often things happened. */
-  readonly counts: { flushes: number; merges: number; moves: number; manifests: number; removals: number };
+  readonly counts: {
+    flushes: number;
+    merges: number;
+    moves: number;
+    drops: number;
+    manifests: number;
+    removals: number;
+  };
 }
 
 /** The least memtable, so that a few writes fill it. */
@@ -77,7 +100,7 @@ export function tinyConfig(storage: SimulatedStorage, more: Config = {}): Config
     storage,
     maxMemtableSize: TINY_MEMTABLE_BYTES,
     blockSize: 1024,
-    compactionStrategy: leveled({ l0Threshold: 2, targetSize: 1024 }),
+    compactionStrategy: STRATEGIES.leveled,
     compression: "none",
     fsyncInterval: null,
     ...more,
@@ -212,20 +235,47 @@ export class Expected {
   }
 }
 
+/** Returns the options of a workload that are its own. */
+export function configFor({ durability, strategy = "leveled" }: Workload): Config {
+  return { durability, compactionStrategy: STRATEGIES[strategy] };
+}
+
 /** Opens the tree of a workload. */
 export function openFor(
-  { durability }: Workload,
+  workload: Workload,
   storage: SimulatedStorage,
   maxMemtableSize: number = TINY_MEMTABLE_BYTES,
 ): Promise<Tree> {
-  return Tree.open("data", tinyConfig(storage, { durability, maxMemtableSize }));
+  return Tree.open("data", tinyConfig(storage, { ...configFor(workload), maxMemtableSize }));
+}
+
+/** Checks that a tree holds what is expected; fifo may have dropped what was written before some commit. */
+export function assertHeld(contents: string, expected: string, workload: Workload, message?: string): void {
+  if (workload.strategy !== "fifo") return assertEquals(contents, expected, message);
+  const held = new Set(linesOf(contents));
+  const kept = linesOf(expected).filter((line) => held.has(line));
+  assertEquals(held.size, kept.length, `${message}: something else`);
+  const dropped = linesOf(expected).filter((line) => !held.has(line)).map(commitOf);
+  assert(
+    Math.max(...dropped) < Math.min(...kept.map(commitOf)),
+    `${message}: a newer entry was dropped than one that is kept`,
+  );
+}
+
+function linesOf(contents: string): readonly string[] {
+  return contents === "" ? [] : contents.split("\n");
+}
+
+/** Returns the commit that wrote an entry: each value begins with it. */
+function commitOf(line: string): number {
+  return parseInt(line.slice(line.indexOf("=") + 1));
 }
 
 /** Runs a workload on an empty storage. */
 export async function record(workload: Workload, storage: SimulatedStorage): Promise<Recording> {
   const expected = new Expected(workload);
   const stops: Stop[] = [];
-  const counts = { flushes: 0, merges: 0, moves: 0, manifests: 0, removals: 0 };
+  const counts = { flushes: 0, merges: 0, moves: 0, drops: 0, manifests: 0, removals: 0 };
   const waiting: Promise<void>[] = [];
   let durable = 0;
   let returned = 0;
@@ -274,8 +324,9 @@ export async function record(workload: Workload, storage: SimulatedStorage): Pro
   tree = await openFor(workload, storage);
   for (const act of workload.acts) await carryOut(act);
   await Promise.all(waiting);
-  assertEquals(contentsOf(tree), expected.last);
+  assertHeld(contentsOf(tree), expected.last, workload, "at the end");
   assertEquals(tree.stats().batches.written, returned);
+  counts.drops = tree.history().changes.filter(({ cause }) => cause === "drop").length;
   jam?.heal();
   await close();
   stop();
@@ -315,10 +366,17 @@ export const anyAct: fc.Arbitrary<Act> = fc.oneof(
   { weight: 2, arbitrary: fc.record({ act: fc.constant("reopen" as const), memtableBytes }) },
 );
 
+/** Nobody can tell what is first in a tree that drops. */
+function withoutPops(workload: Workload): Workload {
+  if (workload.strategy !== "fifo") return workload;
+  return { ...workload, acts: workload.acts.filter(({ act }) => act !== "popFirst") };
+}
+
 /** Any workload. */
 export const anyWorkload: fc.Arbitrary<Workload> = fc.record({
   name: fc.constant("generated"),
   durability: fc.constantFrom("buffered" as const, "os" as const, "sync" as const),
+  strategy: fc.constantFrom(...STRATEGY_NAMES),
   keyBytes: fc.constant(2),
   acts: fc.array(anyAct, { minLength: 3, maxLength: 25 }),
-});
+}).map(withoutPops);
