@@ -21,7 +21,7 @@ import { SimulatedStorage } from "@lsm/tree/testing";
 import { SeededRandom } from "../../io/simulated_choices.ts";
 import type { CrashCounts, Effort } from "../support/crash_check.ts";
 import { checkRecovery, noCounts } from "../support/crash_check.ts";
-import { crashEverywhere } from "../support/crash_everywhere.ts";
+import { crashEverywhere, crashWorkload } from "../support/crash_everywhere.ts";
 import { effort, SCALE, scaled, SEED, tried } from "../support/effort.ts";
 import { PROFILES } from "../support/simulated.ts";
 import type { Act, Recording, Workload } from "../support/workloads.ts";
@@ -33,9 +33,8 @@ const ALL_OUTCOMES = 80;
 const RECOVERED_STRIDE = 90;
 /** Images with long keys take as long as fifty others, so they are crashed at a share of their stops. */
 const LONG_KEYS_STOP_SHARE = 12;
-/** Workloads of other strategies, and generated ones, are crashed at such a share of their stops. */
+/** Workloads of other strategies are crashed at such a share of their stops. */
 const STRATEGY_STOP_SHARE = 3;
-const GENERATED_STOP_SHARE = 4;
 /** How many generated workloads are run with each profile. */
 const GENERATED = 8;
 
@@ -320,10 +319,11 @@ for (const profile of PROFILES) {
   Deno.test(`a tree comes back from a crash in the middle of anything (${profile})`, async () => {
     const counts = noCounts();
     await fc.assert(
-      fc.asyncProperty(anyWorkload, fc.nat(), async (workload, seed) => {
-        const recording = await record(workload, new SimulatedStorage({ seed, profile }));
-        await crashEverywhere(recording, new SeededRandom(seed), counts, { stopShare: GENERATED_STOP_SHARE });
-      }),
+      fc.asyncProperty(
+        anyWorkload,
+        fc.nat(),
+        (workload, seed) => crashWorkload(workload, profile, seed, counts),
+      ),
       effort(GENERATED),
     );
     assert(counts.opened > 100 && counts.nested > 0 && counts.replayed > 0, JSON.stringify(counts));

@@ -9,14 +9,16 @@
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import fc from "fast-check";
 import { BlockCache, IoError, NoSpaceError, PoisonedError, Tree } from "@lsm/tree";
-import type { FaultKind, SimulatedOperationKind } from "@lsm/tree/testing";
+import type { FaultKind, FaultRule, SimulatedOperationKind } from "@lsm/tree/testing";
 import { SimulatedStorage } from "@lsm/tree/testing";
+import { effort, tried } from "../support/effort.ts";
 import { noFaultCounts, runWithFault } from "../support/fault_run.ts";
+import { PROFILES } from "../support/simulated.ts";
 import type { Act, Workload } from "../support/workloads.ts";
-import { contentsOf, tinyConfig } from "../support/workloads.ts";
+import { anyWorkload, contentsOf, tinyConfig } from "../support/workloads.ts";
 
-const PROFILES = ["prefix", "strict", "garbage"] as const;
 const DURABILITIES = ["buffered", "os", "sync"] as const;
 
 /** Which operations fail: every one, or every so many-th, another one for each durability. */
@@ -67,6 +69,7 @@ for (const [error, stride] of Object.entries(STRIDES) as [FaultKind, number][]) 
         }
       }
       assert(counts.injected > 10, "next to nothing failed");
+      tried(counts.injected, "faults");
       if (error === "short") return assertEquals([counts.thrown, counts.shown], [0, 0]);
       const { thrown, poisoned, unopened, scansThrown, masked, shown } = counts;
       assert([thrown, poisoned, unopened, scansThrown].every((count) => count > 0), JSON.stringify(counts));
@@ -74,6 +77,33 @@ for (const [error, stride] of Object.entries(STRIDES) as [FaultKind, number][]) 
     });
   }
 }
+
+/** Any operation of most workloads, failing in any way. */
+const anyFault: fc.Arbitrary<FaultRule> = fc.record({
+  nth: fc.integer({ min: 1, max: 400 }),
+  error: fc.constantFrom<FaultKind>("EIO", "ENOSPC", "EMFILE", "EACCES", "short"),
+  sticky: fc.boolean(),
+  bytes: fc.oneof(fc.constant(0), fc.nat(600)),
+});
+
+Deno.test("a failure in the middle of anything is told, loses nothing and passes", async () => {
+  const counts = noFaultCounts();
+  const workload = anyWorkload.filter(({ strategy }) => strategy !== "fifo");
+  await fc.assert(
+    fc.asyncProperty(
+      workload,
+      anyFault,
+      fc.constantFrom(...PROFILES),
+      fc.nat(),
+      async (workload, rule, profile, seed) => {
+        await runWithFault(workload, new SimulatedStorage({ seed, profile }), rule, counts);
+      },
+    ),
+    effort(150),
+  );
+  assert(counts.injected > 50 && counts.thrown > 10 && counts.masked > 0, JSON.stringify(counts));
+  tried(counts.injected, "faults");
+});
 
 /** Returns a tree with segments, a journal and every block read from the storage. */
 async function treeOn(storage: SimulatedStorage): Promise<Tree> {

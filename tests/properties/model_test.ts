@@ -11,69 +11,21 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { effort } from "../support/effort.ts";
+import { answersAsAMap, compare, noCounts } from "../support/model_check.ts";
 import type { Action, Upkeep, Variant } from "../support/tree_actions.ts";
 import { action, upkeep, variant } from "../support/tree_actions.ts";
 import type { Observation } from "../support/tree_session.ts";
 import { Session } from "../support/tree_session.ts";
 import type { Counts } from "../support/tree_worlds.ts";
-import { modelWorld, treeWorld } from "../support/tree_worlds.ts";
+import { treeWorld } from "../support/tree_worlds.ts";
 
 const ACTIONS_MAX = 120;
 
-function noCounts(): Counts {
-  return { flushes: 0, merges: 0, moves: 0, clears: 0, reopenings: 0, pinned: 0 };
-}
-
-/** One action on both, which must look the same. */
-class ActionCommand implements fc.AsyncCommand<Session, Session> {
-  readonly #action: Action;
-  readonly #counts: Counts;
-
-  constructor(given: Action, counts: Counts) {
-    this.#action = given;
-    this.#counts = counts;
-  }
-
-  check(): boolean {
-    return true;
-  }
-
-  async run(model: Session, real: Session): Promise<void> {
-    const expected = await model.perform(this.#action);
-    compare(await real.perform(this.#action), expected, this.toString());
-    if (this.#action.kind === "clear") this.#counts.clears += 1;
-    if (this.#action.kind === "reopen") this.#counts.reopenings += 1;
-  }
-
-  toString(): string {
-    return JSON.stringify(this.#action);
-  }
-}
-
-/** A difference is shown from where it begins: observations may be long. */
-function compare(seen: Observation, expected: Observation, what: string): void {
-  if (seen === expected) return;
-  let at = 0;
-  while (seen[at] === expected[at]) at += 1;
-  const around = (text: string) => text.slice(Math.max(0, at - 60), at + 120);
-  throw new Error(`${what}\n  expected ... ${around(expected)}\n  but saw  ... ${around(seen)}`);
-}
-
 Deno.test("whatever is done with a tree, it answers as a sorted map would", async () => {
   const counts = noCounts();
-  const command = action.map((given) => new ActionCommand(given, counts));
-  const commands = fc.commands([command], { maxCommands: ACTIONS_MAX, size: "max" });
+  const list = fc.array(action, { maxLength: ACTIONS_MAX, size: "max" });
   await fc.assert(
-    fc.asyncProperty(variant, commands, async (first, list) => {
-      const model = await Session.open(modelWorld(), first);
-      const real = await Session.open(treeWorld(counts), first);
-      try {
-        await fc.asyncModelRun(() => ({ model, real }), list);
-        compare(await real.end(), await model.end(), "the end");
-      } finally {
-        await real.abandon();
-      }
-    }),
+    fc.asyncProperty(variant, list, (first, list) => answersAsAMap(first, list, counts)),
     effort(150),
   );
   for (const [what, count] of Object.entries(counts)) assert(count > 50, `${count} ${what}`);

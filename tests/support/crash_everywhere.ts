@@ -6,15 +6,19 @@
  * @module
  */
 
-import type { SimulatedStorage } from "@lsm/tree/testing";
-import type { SeededRandom } from "../../io/simulated_choices.ts";
+import type { CrashProfile } from "@lsm/tree/testing";
+import { SimulatedStorage } from "@lsm/tree/testing";
+import { SeededRandom } from "../../io/simulated_choices.ts";
 import type { CrashCounts, Effort } from "./crash_check.ts";
-import { checkRecovery } from "./crash_check.ts";
+import { checkRecovery, noCounts } from "./crash_check.ts";
 import { scaled } from "./effort.ts";
-import type { Recording } from "./workloads.ts";
+import type { Recording, Workload } from "./workloads.ts";
+import { record } from "./workloads.ts";
 
 /** How many outcomes of a power cut are tried at each stop. */
 const OUTCOMES = 3;
+/** Generated workloads are crashed at such a share of their stops. */
+const GENERATED_STOP_SHARE = 4;
 /** Of so many recoveries one is crashed itself, and of so many of those one a second time. */
 const NESTED_SHARE = 24;
 const TWICE_NESTED_SHARE = 3;
@@ -37,6 +41,17 @@ export interface CrashOptions {
   readonly outcomes?: number;
   /** Of so many stops one is tried. */
   readonly stopShare?: number;
+}
+
+/** Runs a workload and crashes it at some of its stops; all follows from the seed. */
+export async function crashWorkload(
+  workload: Workload,
+  profile: CrashProfile,
+  seed: number,
+  counts: CrashCounts = noCounts(),
+): Promise<void> {
+  const recording = await record(workload, new SimulatedStorage({ seed, profile }));
+  await crashEverywhere(recording, new SeededRandom(seed), counts, { stopShare: GENERATED_STOP_SHARE });
 }
 
 /** Crashes a recording everywhere, or at a share of its stops. */

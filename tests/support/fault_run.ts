@@ -21,7 +21,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { BlockCache, IoError, NoSpaceError, PoisonedError, Tree } from "@lsm/tree";
 import type { Fault, FaultRule, SimulatedOperation, SimulatedStorage } from "@lsm/tree/testing";
 import type { Act, Undone, Workload } from "./workloads.ts";
-import { contentsOf, Expected, openFor, TINY_MEMTABLE_BYTES, tinyConfig } from "./workloads.ts";
+import { configFor, contentsOf, Expected, openFor, TINY_MEMTABLE_BYTES, tinyConfig } from "./workloads.ts";
 
 /** How often things happened. */
 export interface FaultCounts {
@@ -53,6 +53,11 @@ const OUTCOMES = 2;
 const STICKY_ACTS = 3;
 
 const MARK_BYTES = 28;
+
+/** After these everything that was committed is durable. */
+const BARRIERS: ReadonlySet<Act["act"]> = new Set(
+  ["beginFlush", "flush", "flushMemtable", "compact"] as const,
+);
 
 /** Work that failed is done again after so long at the earliest: on a machine that stalls that is within one act. */
 const RETRY_PAUSE_MS = 100;
@@ -105,7 +110,7 @@ class FaultRun {
       Tree.open(
         "data",
         tinyConfig(this.storage, {
-          durability: this.#workload.durability,
+          ...configFor(this.#workload),
           maxMemtableSize: this.#memtableBytes,
           blockCache: new BlockCache({ capacity: 0 }),
         }),
@@ -195,12 +200,11 @@ class FaultRun {
     } else if (act.act === "reopen") {
       this.#memtableBytes = act.memtableBytes;
       return await this.#reopen();
-    } else if (act.act === "beginFlush") {
-      failed = await this.#attempt(() => tree.flush());
-    } else if (act.act === "flush" || act.act === "flushMemtable" || act.act === "compact") {
-      failed = await this.#attempt(() => tree[act.act as "flush"]());
+    } else if (BARRIERS.has(act.act)) {
+      const barrier = act.act === "beginFlush" ? "flush" : act.act as "flush" | "flushMemtable" | "compact";
+      failed = await this.#attempt(() => tree[barrier]());
     }
-    const waits = write === undefined && act.act !== "yield" && act.act !== "popFirst";
+    const waits = BARRIERS.has(act.act);
     if (failed === undefined && (waits || this.#workload.durability === "sync")) {
       this.#durable = this.#expected.commits;
     }
