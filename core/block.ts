@@ -156,6 +156,11 @@ export class Block {
     return this.#kinds >= 0 && this.bytes[this.#kinds + i] === TOMBSTONE;
   }
 
+  /** Returns the tag of entry `i`, or `undefined` in a block without tags. */
+  tag(i: number): number | undefined {
+    return this.#tags < 0 ? undefined : this.bytes[this.#tags + i];
+  }
+
   /** Returns the key of entry `i`. */
   key(i: number): string {
     const key = keyFromBytes(this.bytes, this.keyStart(i), this.keyEnd(i));

@@ -165,6 +165,18 @@ export function filterMayContain(filter: Uint8Array, hash: number): boolean {
 }
 
 /**
+ * Tells whether bytes are a filter, or none: a check for `verify`, since a question takes what is not ours for "maybe".
+ *
+ * @param filter The bytes.
+ * @returns Whether {@linkcode FilterBuilder.finish} could have returned them.
+ */
+export function isFilter(filter: Uint8Array): boolean {
+  if (filter.length === 0) return true;
+  const probes = filter[0]!;
+  return filter.length > 1 && (filter.length - 1) % BLOCK_BYTES === 0 && probes >= 1 && probes <= PROBES_MAX;
+}
+
+/**
  * Returns which block a hash belongs to: `floor(hash * blockCount / 2^32)`, exactly.
  *
  * By halves of the hash: from 2^21 blocks on the whole product would not fit into the 53 bits of a double.

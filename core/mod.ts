@@ -27,6 +27,7 @@ export * from "./file_names.ts";
 export * from "./filter.ts";
 export * from "./frame.ts";
 export * from "./history.ts";
+export * from "./inspection.ts";
 export * from "./interval.ts";
 export * from "./journal.ts";
 export * from "./little_endian.ts";

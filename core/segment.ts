@@ -357,6 +357,11 @@ export class SegmentIndex {
     return this.#offsets[i]!;
   }
 
+  /** Returns the separator of data block `i`: none of its keys is before it, all of the block before are. */
+  separator(i: number): string {
+    return this.#block.key(i);
+  }
+
   /** Bytes that the index takes in memory. */
   get bytes(): number {
     return this.#block.bytes.length + this.#offsets.byteLength + this.#heads.byteLength;

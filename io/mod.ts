@@ -36,4 +36,6 @@ export type {
 export { FILE_NAME } from "./storage.ts";
 export { Tree } from "./tree.ts";
 export type { CompareAndSwapResult } from "./tree.ts";
+export { verify } from "./verify.ts";
+export type { TreeVerifyOptions, VerifyOptions, VerifyProgress, VerifyReport } from "./verify.ts";
 export { Batch } from "./write_batch.ts";

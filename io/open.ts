@@ -81,8 +81,9 @@ export interface Opened {
 const LIVE_JOURNALS_MAX = 4;
 
 /** A writer holds READERS only while it removes files: a read-only open tries again for about 5 s. */
-const LOCK_ATTEMPTS_MAX = 1000;
-const LOCK_PAUSE_MS = 5;
+export const LOCK_ATTEMPTS_MAX = 1000;
+/** The pause between two tries. */
+export const LOCK_PAUSE_MS = 5;
 
 /** A read-only handle makes no file. */
 const NO_SALT: Salt = { low: 0, high: 0 };
@@ -131,7 +132,12 @@ function openOnce(
   };
 }
 
-function pathOf(folder: string | URL): string {
+/**
+ * Returns the path of a folder.
+ *
+ * @throws {TypeError} If it is no path and no file URL.
+ */
+export function pathOf(folder: string | URL): string {
   if (folder instanceof URL) {
     if (folder.protocol !== "file:") {
       throw new TypeError(`Cannot open a tree: "${folder.protocol}" is not a file URL`);
@@ -146,14 +152,21 @@ function pathOf(folder: string | URL): string {
 }
 
 /** What is in a folder. */
-interface Found {
+export interface Found {
+  /** All that is there. */
   readonly entries: readonly StorageEntry[];
+  /** The names of the plain files. */
   readonly names: readonly string[];
+  /** What they make up. */
   readonly kind: "tree" | "nothing" | "something else";
 }
 
-/** Looks at a folder without changing it. */
-function look(folder: string, storage: Storage): Found {
+/**
+ * Looks at a folder without changing it.
+ *
+ * @throws {CorruptionError} If there are files of a tree, but nothing that names its manifest.
+ */
+export function look(folder: string, storage: Storage): Found {
   const entries = storage.list();
   const names = entries.filter((entry) => entry.isFile).map((entry) => entry.name);
   if (names.includes(CURRENT_NAME)) return { entries, names, kind: "tree" };

@@ -24,7 +24,7 @@ import type { Storage } from "./storage.ts";
 import { readFile } from "./whole.ts";
 
 /** How often a read-only open begins anew when a writer changes the files under it. */
-const READ_ATTEMPTS_MAX = 100;
+export const READ_ATTEMPTS_MAX = 100;
 
 /** What was read of a tree, and the plan made of it. */
 export interface Planned {
@@ -98,7 +98,12 @@ export function readUnderWriter(
   }
 }
 
-function readNamed(storage: Storage, name: string): Uint8Array<ArrayBuffer> {
+/**
+ * Returns all bytes of a file.
+ *
+ * @throws {NotFoundError} If there is none of that name.
+ */
+export function readNamed(storage: Storage, name: string): Uint8Array<ArrayBuffer> {
   const file = storage.openRead(name);
   try {
     return readFile(file);

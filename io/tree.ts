@@ -23,6 +23,8 @@ import { Reads } from "./reads.ts";
 import { Snapshot } from "./snapshot.ts";
 import type { TreeStats } from "./stats.ts";
 import { diskBytes, statsOf } from "./stats.ts";
+import type { TreeVerifyOptions, VerifyReport } from "./verify.ts";
+import { verifyIn } from "./verify.ts";
 import { Batch } from "./write_batch.ts";
 
 /** What a compare-and-swap did: it wrote, or it found another value. */
@@ -438,6 +440,35 @@ export class Tree extends Reads implements AsyncDisposable {
    */
   diskSpace(): number {
     return diskBytes(this.engine);
+  }
+
+  /**
+   * Looks at every byte on disk that counts, read-only: checksums, order, and whether the files fit each other.
+   *
+   * Reads and writes go on meanwhile; it tells of the files as they are when it begins, and until it ends none of them is removed. What is
+   * only in memory yet (`durability: "buffered"`) is not looked at.
+   *
+   * Cost: reads the tree once in this thread, and gives the event loop its turn every few milliseconds.
+   *
+   * @returns What was found; damage is reported and never thrown.
+   * @throws {TypeError} If an option has a wrong type.
+   * @throws {ClosedError} If the tree was closed.
+   * @throws {IoError} If the operating system refuses.
+   * @throws The reason of the signal, or what `onProgress` throws.
+   *
+   * @example Usage
+   * ```ts
+   * import { MemoryStorage, Tree } from "@lsm/tree";
+   * import { assert } from "@std/assert";
+   *
+   * await using tree = await Tree.open("data", { storage: new MemoryStorage() });
+   * tree.insert("a", "1");
+   * assert((await tree.verify()).ok);
+   * ```
+   */
+  async verify(options: TreeVerifyOptions = {}): Promise<VerifyReport> {
+    this.readState();
+    return await verifyIn(this.folder, this.config.storage, options);
   }
 
   /** Returns how many segments there are. */

@@ -15,17 +15,15 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { CorruptionError, JournalRecoveryError, leveled, Tree } from "@lsm/tree";
-import { SimulatedStorage } from "@lsm/tree/testing";
+import type { Tree } from "@lsm/tree";
+import { CorruptionError, JournalRecoveryError } from "@lsm/tree";
+import type { SimulatedStorage } from "@lsm/tree/testing";
 import { joined } from "../support/damage.ts";
-import { contentsOf, tinyConfig } from "../support/workloads.ts";
+import type { Image } from "../support/images.ts";
+import { imageOf, openImage } from "../support/images.ts";
+import { contentsOf } from "../support/workloads.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
-
-/** Nothing is merged but by `compact`. */
-function open(storage: SimulatedStorage): Promise<Tree> {
-  return Tree.open("data", tinyConfig(storage, { compactionStrategy: leveled({ l0Threshold: 4 }) }));
-}
 
 /** What came of opening and reading a damaged tree. */
 interface Answer {
@@ -33,40 +31,6 @@ interface Answer {
   readonly is: string;
   /** Whether `recovery` says that something is not as it should be. */
   readonly isReported: boolean;
-}
-
-/** A tree that is not open, and what it holds. */
-interface Image {
-  readonly storage: SimulatedStorage;
-  /** What it holds after each commit. */
-  readonly contents: readonly string[];
-}
-
-/** Returns a tree with two segments, a removal, and a journal whose first two batches are durable. */
-async function imageOf(end: "close" | "kill" | "compact"): Promise<Image> {
-  const storage = new SimulatedStorage();
-  const tree = await open(storage);
-  const contents: string[] = [];
-  const write = (change: (tree: Tree) => void): void => {
-    change(tree);
-    contents.push(contentsOf(tree));
-  };
-  for (let i = 0; i < 4; i++) write((tree) => tree.insert(`a${i}`, `${i}`.padEnd(20, ".")));
-  await tree.flushMemtable();
-  write((tree) => tree.remove("a2"));
-  write((tree) => tree.insert("b", "1"));
-  await tree.flushMemtable();
-  if (end === "compact") await tree.compact();
-  else {
-    write((tree) => tree.insert("c", "1"));
-    write((tree) => tree.batch().insert("d", "1").remove("a0").commit());
-    await tree.flush();
-    write((tree) => tree.insert("e", "1"));
-    write((tree) => tree.insert("f", "1"));
-  }
-  const killed = storage.kill();
-  await tree.close();
-  return { storage: end === "kill" ? killed : storage, contents };
 }
 
 const KEYS = ["a0", "a1", "a2", "a3", "b", "c", "d", "e", "f", "absent"];
@@ -78,7 +42,7 @@ async function answerOf(image: Image, damage: (storage: SimulatedStorage) => voi
   const before = storage.files();
   let tree: Tree | undefined;
   try {
-    tree = await open(storage);
+    tree = await openImage(storage);
     const is = contentsOf(tree);
     for (const key of KEYS) {
       const value = tree.get(key);
