@@ -32,7 +32,6 @@ import { RECORD_HEADER_BYTES } from "./record.ts";
 import type { Footer, SegmentProperties } from "./segment.ts";
 import { decodeFooter, decodeProperties, FOOTER_BYTES, SegmentIndex } from "./segment.ts";
 import type { SegmentId, SegmentMeta, Version } from "./version.ts";
-import { checkRuns } from "./version.ts";
 
 /** A file of a segment, wherever its bytes are. */
 export interface SegmentBytes {
@@ -395,8 +394,6 @@ export function inspectJournal(scan: JournalScan): readonly TreeError[] {
 export function inspectManifest({ header, version, history }: ManifestScan): readonly TreeError[] {
   const name = fileName("manifest", header.id);
   const problems: TreeError[] = [];
-  const order = checkRuns(version.runs);
-  if (order !== undefined) problems.push(wrong(name, 0, order));
   attempt(problems, name, FILE_HEADER_BYTES, () => {
     if (history.forgotten > 0) return void historyChanges(history);
     let last: Version | undefined;

@@ -15,7 +15,7 @@ import { scanJournal } from "../../core/journal.ts";
 import { scanManifest } from "../../core/manifest.ts";
 import { EMPTY_VERSION } from "../../core/version.ts";
 import type { SegmentMeta } from "../../core/version.ts";
-import { byteKey, entriesOf, metaOf, value } from "../support/arbitraries.ts";
+import { byteKey, entriesOf, longKey, metaOf, value } from "../support/arbitraries.ts";
 import type { CraftedBlock, Oddities } from "../support/crafted_segments.ts";
 import { craftedSegment } from "../support/crafted_segments.ts";
 import { cutOff, someChanges } from "../support/damage.ts";
@@ -64,7 +64,8 @@ function reasonsOf(blocks: readonly CraftedBlock[], odd: Oddities = {}): string[
 }
 
 Deno.test("nothing is wrong with what the builder writes", () => {
-  const entries = entriesOf(byteKey, fc.option(value, { nil: null }), { minLength: 1, maxLength: 30 });
+  const key = fc.oneof(byteKey, longKey);
+  const entries = entriesOf(key, fc.option(value, { nil: null }), { minLength: 1, maxLength: 30 });
   const seed = 20_261;
   fc.assert(
     fc.property(entries, fc.constantFrom(0, 10), fc.boolean(), (list, filterBitsPerKey, packed) => {

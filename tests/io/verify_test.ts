@@ -10,10 +10,20 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import type { VerifyOptions, VerifyProgress } from "@lsm/tree";
 import { ClosedError, CorruptionError, IoError, MemoryStorage, NotFoundError, Tree, verify } from "@lsm/tree";
 import { SimulatedStorage } from "@lsm/tree/testing";
-import { decodeFileHeader, encodeRecord, parseFileName, RECORD_BATCH } from "../../core/mod.ts";
+import {
+  decodeFileHeader,
+  encodeRecord,
+  historyAfter,
+  parseFileName,
+  RECORD_BATCH,
+  scanManifest,
+  snapshotEdit,
+  withEncodedEdits,
+} from "../../core/mod.ts";
 import { joined } from "../support/damage.ts";
 import { imageOf } from "../support/images.ts";
 import { testWithFiles } from "../support/permissions.ts";
+import { recordFile } from "../support/record_files.ts";
 import { numbered, TINY, treeOf } from "../support/trees.ts";
 
 async function closedTree(storage: MemoryStorage | SimulatedStorage, keys = 50): Promise<void> {
@@ -85,6 +95,19 @@ Deno.test("batches and edits that make no sense behind good checksums are proble
   storage.damage(name, () => joined(bytes, nonsense));
   const { problems } = await verify("data", { storage });
   assertEquals(problems.map(({ file, offset }) => [file, offset]), [[name, bytes.length]]);
+});
+
+Deno.test("a history that makes no sense behind good checksums is a problem", async () => {
+  const { storage } = await imageOf("close");
+  const [name, bytes] = [...storage.files()].find(([name]) => name.startsWith("manifest"))!;
+  const { id } = parseFileName(name)!;
+  const { version } = scanManifest(bytes, id);
+  const history = withEncodedEdits(historyAfter(version.editNumber - 1), [Uint8Array.of(99)]);
+  const changed = recordFile("manifest", id).history(version.editNumber, history)
+    .edit(version.editNumber, snapshotEdit(version, "closed", 1)).close(version.editNumber);
+  storage.damage(name, () => changed.bytes());
+  const { problems, notes } = await verify("data", { storage });
+  assertEquals([problems.map(({ file, offset }) => [file, offset]), notes], [[[name, 28]], []]);
 });
 
 Deno.test("a journal that a recovery has set aside is not missing", async () => {
