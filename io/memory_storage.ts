@@ -17,7 +17,8 @@
  * @module
  */
 
-import { AlreadyExistsError, LockedError, NotFoundError } from "../core/errors.ts";
+import { AlreadyExistsError, NotFoundError } from "../core/errors.ts";
+import { takeLock } from "./held_lock.ts";
 import {
   checkCut,
   checkName,
@@ -198,25 +199,6 @@ interface Contents {
 
 function emptyContents(): Contents {
   return { chunks: [], length: 0, exclusive: false, shared: 0 };
-}
-
-function takeLock(contents: Contents, name: string, mode: "exclusive" | "shared"): StorageLock {
-  if (contents.exclusive || (mode === "exclusive" && contents.shared > 0)) {
-    throw new LockedError(`Cannot lock "${name}": another handle holds it; close that one and try again`, {
-      file: name,
-    });
-  }
-  if (mode === "exclusive") contents.exclusive = true;
-  else contents.shared++;
-  let held = true;
-  return {
-    release() {
-      if (!held) return;
-      held = false;
-      if (mode === "exclusive") contents.exclusive = false;
-      else contents.shared--;
-    },
-  };
 }
 
 /** One handle; it lets go of the contents when it is closed. */

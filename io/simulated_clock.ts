@@ -15,7 +15,30 @@
 
 import { SeededRandom } from "./simulated_choices.ts";
 
-/** Whether a simulated clock moves by itself. */
+/**
+ * Whether a simulated clock moves by itself: see {@linkcode SimulatedStorageOptions.clock}.
+ *
+ * @example Usage
+ * ```ts
+ * import { fifo, Tree } from "@lsm/tree";
+ * import { SimulatedStorage } from "@lsm/tree/testing";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const storage = new SimulatedStorage();
+ * const compactionStrategy = fifo({ limit: 1_000_000, ttl: 60 }); // seconds
+ * await using tree = await Tree.open("data", { storage, compactionStrategy });
+ * tree.insert("old", "1");
+ * await tree.flushMemtable();
+ *
+ * storage.advance(-3_600_000); // a clock that goes back makes nothing older
+ * tree.insert("new", "2");
+ * assertEquals(tree.containsKey("old"), true);
+ *
+ * storage.advance(3_600_000 + 61_000);
+ * tree.insert("new", "3");
+ * assertEquals([tree.containsKey("old"), tree.containsKey("new")], [false, true]);
+ * ```
+ */
 export type ClockKind = "still" | "jumps";
 
 /** What a simulated clock shows first: midnight of the first of January 2020, in Greenwich. */

@@ -33,13 +33,13 @@ const ATOM_BYTES = 512;
 const ANSWERS_PER_OUTCOME = 8;
 
 /** Bytes in place of those that did not reach the disk. */
-type Filler = (bytes: Uint8Array, offset: number) => void;
+export type Filler = (bytes: Uint8Array, offset: number) => void;
 
 /** Returns what a power cut leaves; one outcome for each way to answer. */
 export function crashImage(disk: SimulatedDisk, chooser: Chooser, random: SeededRandom): Image {
   if (disk.profile === "prefix") return prefixImage(disk, chooser);
   const names = survivingNames(disk, chooser);
-  const filler = disk.profile === "strict" ? fillZeros : garbageOf(disk, chooser, random);
+  const filler = fillerOf(disk, chooser, random);
   const image = new Map<string, Uint8Array<ArrayBuffer>>();
   for (const [name, inode] of names) image.set(name, survivingBytes(inode, chooser, filler));
   return image;
@@ -224,8 +224,9 @@ function fillZeros(bytes: Uint8Array): void {
   bytes.fill(0);
 }
 
-/** Returns a filler that leaves what may stand on a disk: zeros, noise, or what another file has or had there. */
-function garbageOf(disk: SimulatedDisk, chooser: Chooser, random: SeededRandom): Filler {
+/** Returns a filler that leaves what may stand on a disk: zeros, or garbage: noise, or what another file has or had there. */
+export function fillerOf(disk: SimulatedDisk, chooser: Chooser, random: SeededRandom): Filler {
+  if (disk.profile !== "garbage") return fillZeros;
   const others = [...new Set(disk.seen.values())].map((inode) => inode.seen.view).concat(
     disk.remains as Uint8Array<ArrayBuffer>[],
   ).filter((bytes) => bytes.length > 0);

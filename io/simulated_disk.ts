@@ -101,7 +101,14 @@ export interface Inode {
   exclusive: boolean;
   /** How many hold a shared lock. */
   shared: number;
+  /** The length before the last append. */
+  appendedAt: number;
+  /** What the last cut took off, and where that stood. */
+  cutOff: { readonly offset: number; readonly bytes: Uint8Array };
 }
+
+/** Nothing was cut off. */
+const NO_CUT: Inode["cutOff"] = { offset: 0, bytes: new Uint8Array(0) };
 
 /** How many files that are gone a disk remembers the bytes of, to find them again where garbage is wanted. */
 const REMAINS_MAX = 12;
@@ -119,6 +126,8 @@ export class SimulatedDisk {
   pending: NameChange[] = [];
   /** Bytes of files that were removed, or that an earlier crash did away with. */
   readonly remains: Uint8Array[] = [];
+  /** What the file had that a name stood for before, for reads that are stale. */
+  readonly older: Map<string, Uint8Array> = new Map();
   readonly #dirty: Set<Inode> = new Set();
   #order = 0;
 
@@ -155,14 +164,15 @@ export class SimulatedDisk {
   name(names: NameChange["names"]): void {
     for (const [name, inode] of names) {
       const before = this.seen.get(name);
-      if (before !== undefined && before !== inode) this.#remember(before.seen.view.slice());
+      if (before !== undefined && before !== inode) this.#remember(name, before.seen.view.slice());
       if (inode === undefined) this.seen.delete(name);
       else this.seen.set(name, inode);
     }
     this.pending.push({ order: this.#order++, names });
   }
 
-  #remember(bytes: Uint8Array): void {
+  #remember(name: string, bytes: Uint8Array): void {
+    this.older.set(name, bytes);
     if (this.profile !== "garbage" || bytes.length === 0) return;
     this.remains.push(bytes);
     if (this.remains.length > REMAINS_MAX) this.remains.shift();
@@ -171,12 +181,19 @@ export class SimulatedDisk {
   /** Appends bytes to a file. */
   append(inode: Inode, bytes: Uint8Array): void {
     const offset = inode.seen.length;
+    inode.appendedAt = offset;
+    this.overwrite(inode, offset, bytes);
+  }
+
+  /** Writes bytes to any place of a file, as no process can but a disk may that mistakes the place. */
+  overwrite(inode: Inode, offset: number, bytes: Uint8Array): void {
     inode.seen.write(offset, bytes);
     this.#change(inode, { order: this.#order++, isCut: false, offset, bytes });
   }
 
   /** Cuts a file back. */
   cut(inode: Inode, length: number): void {
+    inode.cutOff = { offset: length, bytes: inode.seen.view.slice(length) };
     inode.seen.cut(length);
     this.#change(inode, { order: this.#order++, isCut: true, offset: length, bytes: new Uint8Array(0) });
   }
@@ -239,8 +256,9 @@ export class SimulatedDisk {
     this.pending = [];
   }
 
-  /** Lets another disk remember what stood on this one, where garbage is wanted. */
+  /** Lets another disk remember what stood on this one. */
   leave(next: SimulatedDisk): void {
+    for (const [name, bytes] of this.older) next.older.set(name, bytes);
     if (this.profile !== "garbage") return;
     next.remains.push(...this.remains, ...Array.from(this.seen.values(), (inode) => inode.seen.view.slice()));
     next.remains.splice(0, next.remains.length - REMAINS_MAX);
@@ -253,7 +271,12 @@ export class SimulatedDisk {
     const copied = (inode: Inode): Inode => {
       let known = inodes.get(inode);
       if (known === undefined) {
-        known = { ...newInode(inode.seen.copy(), inode.durable.copy()), pending: [...inode.pending] };
+        known = {
+          ...newInode(inode.seen.copy(), inode.durable.copy()),
+          pending: [...inode.pending],
+          appendedAt: inode.appendedAt,
+          cutOff: inode.cutOff,
+        };
         inodes.set(inode, known);
         if (known.pending.length > 0) copy.#dirty.add(known);
       }
@@ -267,13 +290,14 @@ export class SimulatedDisk {
     }));
     copy.exists = this.exists;
     copy.remains.push(...this.remains);
+    for (const [name, bytes] of this.older) copy.older.set(name, bytes);
     copy.#order = this.#order;
     return copy;
   }
 }
 
 function newInode(seen: Contents, durable: Contents): Inode {
-  return { seen, durable, pending: [], exclusive: false, shared: 0 };
+  return { seen, durable, pending: [], exclusive: false, shared: 0, appendedAt: 0, cutOff: NO_CUT };
 }
 
 /** Does a change to bytes. */

@@ -8,6 +8,7 @@
  * - An append may get some bytes in first, as on a disk that fills up: it is short, and the next one throws.
  * - A failed sync gives up what it covered (`simulated_disk.ts`).
  * - A `"short"` one does not throw: it reads or writes at least a byte, and less than it was asked for.
+ * - A silent one returns as if all were well, with the wrong bytes (`simulated_lies.ts`), or makes nothing durable.
  *
  * Every rule counts what it did, so that a test can tell "the fault was swallowed" from "the fault never happened".
  *
@@ -49,8 +50,34 @@ export interface SimulatedOperation {
   readonly fault: FaultKind | "";
 }
 
-/** How an operation fails: an error of the operating system, or a transfer that is short. */
-export type FaultKind = "EIO" | "ENOSPC" | "EMFILE" | "EACCES" | "short";
+/**
+ * How a disk lies: the operation returns, and something is wrong.
+ *
+ * - `"flip"`: one bit of what is read or appended. A read harms nothing on the disk; an append that is flipped is what is there.
+ * - `"misplaced"`: a read gives the bytes of another place, in this file or another one. An append overwrites another place, and
+ *   leaves zeros in its own (or garbage, where the profile wants that).
+ * - `"stale"`: a read gives what stood there before: the older file of that name, what was cut off, or zeros.
+ * - `"lost"`: an append leaves nothing, and perhaps not even a longer file; it is gone for the process and after a crash. A
+ *   sync, of a file or of the folder, makes nothing durable; a later one that does not lie still can.
+ */
+export type SilentFaultKind = "flip" | "misplaced" | "stale" | "lost";
+
+/** How an operation fails: an error of the operating system, a transfer that is short, or a lie. */
+export type FaultKind = "EIO" | "ENOSPC" | "EMFILE" | "EACCES" | "short" | SilentFaultKind;
+
+/** Which operations a fault fits; all where it is not named. */
+const FITTING: Readonly<Partial<Record<FaultKind, readonly SimulatedOperationKind[]>>> = {
+  short: ["append", "readAt"],
+  flip: ["append", "readAt"],
+  misplaced: ["append", "readAt"],
+  stale: ["readAt"],
+  lost: ["append", "sync", "syncFolder"],
+};
+
+/** Tells lies from failures that an operation tells of. */
+export function isSilent(fault: FaultKind | ""): fault is SilentFaultKind {
+  return fault === "flip" || fault === "misplaced" || fault === "stale" || fault === "lost";
+}
 
 /** Which operations fail, and how. */
 export interface FaultRule {
@@ -62,7 +89,7 @@ export interface FaultRule {
   readonly nth?: number;
   /** Whether all later ones fail too; `false` if not given. */
   readonly sticky?: boolean;
-  /** How; `"EIO"` if not given. */
+  /** How; `"EIO"` if not given. It leaves operations alone that it does not fit, and those that transfer no bytes to be wrong. */
   readonly error?: FaultKind;
   /** How many bytes appends still get in before one throws; 0 if not given. */
   readonly bytes?: number;
@@ -90,6 +117,12 @@ export function refusal(fault: FaultKind, action: string, file?: string): TreeEr
   return systemError(error, { action, file, folder: "" });
 }
 
+/** A transfer has to have some bytes to be wrong, and two to be short. */
+function bytesLeast(kind: SimulatedOperationKind, fault: FaultKind): number {
+  if (kind !== "append" && kind !== "readAt") return 0;
+  return fault === "short" ? 2 : 1;
+}
+
 /** One rule, and what it has seen and done. */
 export class ActiveFault implements Fault {
   readonly #rule: FaultRule;
@@ -114,12 +147,12 @@ export class ActiveFault implements Fault {
     this.#seen += 1;
     const { nth = 1, error = "EIO", sticky = false } = this.#rule;
     if (this.#seen < nth) return undefined;
-    if (error !== "short" && operation.kind === "append" && this.#left > 0) {
+    if (FITTING[error] === undefined && operation.kind === "append" && this.#left > 0) {
       return this.#lastBytes(operation.bytes, error);
     }
     this.count += 1;
     if (!sticky) this.#healed = true;
-    return { fault: error, bytes: 0 };
+    return { fault: error, bytes: isSilent(error) ? operation.bytes : 0 };
   }
 
   /** Lets the last bytes in; an append that they are enough for passes. */
@@ -131,9 +164,10 @@ export class ActiveFault implements Fault {
   }
 
   #fits({ kind, file, to, bytes }: Omit<SimulatedOperation, "fault">): boolean {
-    const { operation, file: wanted, error } = this.#rule;
+    const { operation, file: wanted, error = "EIO" } = this.#rule;
     if (operation !== undefined && ![operation].flat().includes(kind)) return false;
-    if (error === "short" && (bytes < 2 || (kind !== "append" && kind !== "readAt"))) return false;
+    if (FITTING[error]?.includes(kind) === false) return false;
+    if (FITTING[error] !== undefined && bytes < bytesLeast(kind, error)) return false;
     if (wanted === undefined) return true;
     return [file, to].some((name) => typeof wanted === "string" ? name === wanted : wanted.test(name));
   }

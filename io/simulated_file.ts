@@ -2,7 +2,8 @@
  * One open file of a simulated storage.
  *
  * It does what the port says, after a rule had the chance to object: nothing is changed by an operation that fails, but
- * for the bytes that a rule lets in, and for a sync, whose failure gives up what it covered.
+ * for the bytes that a rule lets in, and for a sync, whose failure gives up what it covered. How it lies where a rule
+ * says so is in `simulated_lies.ts`.
  *
  * An awaited sync covers what was written before its call, and that is durable only once it has resolved: until then a power
  * cut may take any of it.
@@ -10,12 +11,13 @@
  * @module
  */
 
-import type { SeededRandom } from "./simulated_choices.ts";
 import { Sampler } from "./simulated_choices.ts";
 import { survivingBytes } from "./simulated_crash.ts";
-import type { Inode, SimulatedDisk } from "./simulated_disk.ts";
+import type { Inode } from "./simulated_disk.ts";
 import type { FaultKind, SimulatedOperationKind, Verdict } from "./simulated_faults.ts";
-import { refusal } from "./simulated_faults.ts";
+import { isSilent, refusal } from "./simulated_faults.ts";
+import type { Liar } from "./simulated_lies.ts";
+import { misread, miswrite } from "./simulated_lies.ts";
 import type { StorageFile } from "./storage.ts";
 import { checkCut, checkPosition, checkSpan, closedHandle, readOnlyHandle } from "./storage_checks.ts";
 
@@ -23,11 +25,7 @@ import { checkCut, checkPosition, checkSpan, closedHandle, readOnlyHandle } from
 const SYNC_TURNS_MAX = 12;
 
 /** What a file needs of its storage. */
-export interface FileHost {
-  /** Where it lies. */
-  readonly disk: SimulatedDisk;
-  /** What decides on chance. */
-  readonly random: SeededRandom;
+export interface FileHost extends Liar {
   /** Notes an operation and says what becomes of it. */
   readonly judge: (kind: SimulatedOperationKind, file: string, position: number, bytes: number) => Verdict;
   /** Is told when the handle is closed. */
@@ -56,8 +54,15 @@ class SimulatedFile implements StorageFile {
   append(bytes: Uint8Array, start: number, end: number): number {
     checkSpan(bytes, start, end);
     this.#change("append to");
-    const count = this.#transfer("append", "append to", this.#inode.seen.length, end - start);
-    if (count > 0) this.#host.disk.append(this.#inode, bytes.slice(start, start + count));
+    const { fault, bytes: count } = this.#transfer(
+      "append",
+      "append to",
+      this.#inode.seen.length,
+      end - start,
+    );
+    const written = bytes.slice(start, start + count);
+    if (isSilent(fault)) miswrite(this.#host, fault, this.#inode, written);
+    else if (count > 0) this.#host.disk.append(this.#inode, written);
     return count;
   }
 
@@ -67,8 +72,11 @@ class SimulatedFile implements StorageFile {
     this.#use("read");
     const { seen } = this.#inode;
     const there = Math.max(0, Math.min(end - start, seen.length - position));
-    const count = this.#transfer("readAt", "read", position, there);
-    into.set(seen.view.subarray(position, position + count), start);
+    const { fault, bytes: count } = this.#transfer("readAt", "read", position, there);
+    const read = isSilent(fault)
+      ? misread(this.#host, fault, this.#inode, this.name, position, count)
+      : seen.view.subarray(position, position + count);
+    into.set(read, start);
     return count;
   }
 
@@ -107,16 +115,17 @@ class SimulatedFile implements StorageFile {
   #finishSync(fault: FaultKind | "", before: number): void {
     const { disk, random } = this.#host;
     if (fault === "") return disk.sync(this.#inode, before);
+    if (isSilent(fault)) return;
     disk.giveUp(this.#inode, survivingBytes(this.#inode, new Sampler(random)));
     throw refusal(fault, `sync "${this.name}"`, this.name);
   }
 
-  #transfer(kind: "append" | "readAt", action: string, position: number, bytes: number): number {
+  #transfer(kind: "append" | "readAt", action: string, position: number, bytes: number): Verdict {
     const verdict = this.#host.judge(kind, this.name, position, bytes);
     if (verdict.fault !== "" && verdict.bytes === 0) {
       throw refusal(verdict.fault, `${action} "${this.name}"`, this.name);
     }
-    return verdict.bytes;
+    return verdict;
   }
 
   #pass(kind: SimulatedOperationKind, action: string, position: number): void {

@@ -3,7 +3,7 @@
  *
  * ```text
  * crash()   what a power cut at this moment may have left       kill()   what is left when only the process dies
- * fail()    operations that fail from now on                    flip()   and its like: damage to what is there
+ * fail()    operations that fail or lie from now on             flip()   and its like: damage to what is there
  * ```
  *
  * It keeps to the port (`storage.ts`) and is as mean as the port allows: a file that was not synced may come back torn
@@ -12,7 +12,8 @@
  *
  * This file is the folder's side of the port and what tests do with it. `simulated_file.ts` is an open file,
  * `simulated_disk.ts` keeps what is durable apart from what is seen, `simulated_crash.ts` makes outcomes,
- * `simulated_judge.ts` and `simulated_faults.ts` decide on operations, `simulated_clock.ts` tells the time.
+ * `simulated_judge.ts` and `simulated_faults.ts` decide on operations, `simulated_lies.ts` and `simulated_damage.ts` spoil bytes,
+ * `simulated_clock.ts` tells the time.
  *
  * Invariant: all that happens follows from the seed and the calls. The time and the random bits of a tree come from here too, so
  * equal seeds and calls give equal operations and equal bytes in every file. (What a tree does by a timer of the system's, such as
@@ -21,16 +22,19 @@
  * @module
  */
 
-import { AlreadyExistsError, LockedError, NotFoundError } from "../core/errors.ts";
+import { AlreadyExistsError, NotFoundError } from "../core/errors.ts";
+import { takeLock } from "./held_lock.ts";
 import { Sampler, SeededRandom } from "./simulated_choices.ts";
 import type { Image } from "./simulated_crash.ts";
 import { crashImage, crashImages, survivingNames } from "./simulated_crash.ts";
 import type { ClockKind } from "./simulated_clock.ts";
 import { SimulatedClock } from "./simulated_clock.ts";
+import type { FilePlace } from "./simulated_damage.ts";
+import { damageFile, swapPlaces } from "./simulated_damage.ts";
 import type { CrashProfile, Inode } from "./simulated_disk.ts";
 import { SimulatedDisk } from "./simulated_disk.ts";
 import type { Fault, FaultKind, FaultRule, SimulatedOperation } from "./simulated_faults.ts";
-import { refusal } from "./simulated_faults.ts";
+import { isSilent, refusal } from "./simulated_faults.ts";
 import type { FileHost } from "./simulated_file.ts";
 import { simulatedFile } from "./simulated_file.ts";
 import type { OperationListener } from "./simulated_judge.ts";
@@ -43,10 +47,19 @@ import type {
   StorageOpened,
   StorageOpenOptions,
 } from "./storage.ts";
-import { checkName } from "./storage_checks.ts";
+import { checkName, checkSpan } from "./storage_checks.ts";
 
-export type { ClockKind, CrashProfile, Fault, FaultKind, FaultRule, OperationListener, SimulatedOperation };
-export type { SimulatedOperationKind } from "./simulated_faults.ts";
+export type {
+  ClockKind,
+  CrashProfile,
+  Fault,
+  FaultKind,
+  FaultRule,
+  FilePlace,
+  OperationListener,
+  SimulatedOperation,
+};
+export type { SilentFaultKind, SimulatedOperationKind } from "./simulated_faults.ts";
 export type { Storage, StorageEntry, StorageFile, StorageLock, StorageOpened, StorageOpenOptions };
 
 /** How a {@linkcode SimulatedStorage} behaves. */
@@ -172,7 +185,7 @@ export class SimulatedStorage implements Storage {
   }
 
   /**
-   * Makes operations fail from now on.
+   * Makes operations fail, or lie, from now on.
    *
    * @param rule Which ones, and how.
    * @returns How often it did, and how to end it.
@@ -311,6 +324,7 @@ export class SimulatedStorage implements Storage {
     const disk = this.#existing();
     const { fault } = this.#judge.judge("syncFolder", "");
     if (fault === "") return disk.syncNames(disk.now);
+    if (isSilent(fault)) return;
     disk.giveUpNames(survivingNames(disk, new Sampler(this.#random)));
     throw refusal(fault, "sync the folder");
   }
@@ -333,28 +347,9 @@ export class SimulatedStorage implements Storage {
       if (mode === "shared") return { release: () => {} };
       inode = disk.create(name);
     }
-    return this.#takeLock(inode, name, mode);
-  }
-
-  #takeLock(inode: Inode, name: string, mode: "exclusive" | "shared"): StorageLock {
-    if (inode.exclusive || (mode === "exclusive" && inode.shared > 0)) {
-      throw new LockedError(`Cannot lock "${name}": another handle holds it; close that one and try again`, {
-        file: name,
-      });
-    }
-    if (mode === "exclusive") inode.exclusive = true;
-    else inode.shared += 1;
+    const lock = takeLock(inode, name, mode, () => this.#locks -= 1);
     this.#locks += 1;
-    let held = true;
-    return {
-      release: () => {
-        if (!held) return;
-        held = false;
-        this.#locks -= 1;
-        if (mode === "exclusive") inode.exclusive = false;
-        else inode.shared -= 1;
-      },
-    };
+    return lock;
   }
 
   /** Does nothing: the files stay, for the next `open`. */
@@ -372,27 +367,6 @@ export class SimulatedStorage implements Storage {
    *
    * @param milliseconds How far; back, if it is negative.
    * @throws {RangeError} If that is not a whole number, or leads behind 1970.
-   *
-   * @example Usage
-   * ```ts
-   * import { fifo, Tree } from "@lsm/tree";
-   * import { SimulatedStorage } from "@lsm/tree/testing";
-   * import { assertEquals } from "@std/assert";
-   *
-   * const storage = new SimulatedStorage();
-   * const compactionStrategy = fifo({ limit: 1_000_000, ttl: 60 }); // seconds
-   * await using tree = await Tree.open("data", { storage, compactionStrategy });
-   * tree.insert("old", "1");
-   * await tree.flushMemtable();
-   *
-   * storage.advance(-3_600_000); // a clock that goes back makes nothing older
-   * tree.insert("new", "2");
-   * assertEquals(tree.containsKey("old"), true);
-   *
-   * storage.advance(3_600_000 + 61_000);
-   * tree.insert("new", "3");
-   * assertEquals([tree.containsKey("old"), tree.containsKey("new")], [false, true]);
-   * ```
    */
   advance(milliseconds: number): void {
     this.#clock.advance(milliseconds);
@@ -437,18 +411,50 @@ export class SimulatedStorage implements Storage {
     change: (bytes: Uint8Array<ArrayBuffer>) => Uint8Array<ArrayBuffer> | undefined,
   ): void {
     checkName(name);
-    const disk = this.#existing();
-    disk.settle();
-    const before = disk.seen.get(name);
-    const after = change(before?.seen.view.slice() ?? new Uint8Array(0));
-    if (after === undefined) {
-      if (before !== undefined) disk.name([[name, undefined]]);
-    } else {
-      const inode = before ?? disk.create(name);
-      disk.cut(inode, 0);
-      disk.append(inode, after.slice());
+    damageFile(this.#existing(), name, change);
+  }
+
+  /**
+   * Takes a file away, as a tool does that tidies up too much.
+   *
+   * @param name The file.
+   * @throws {NotFoundError} If there is none.
+   */
+  lose(name: string): void {
+    this.#named(name, `lose "${name}"`);
+    this.damage(name, () => undefined);
+  }
+
+  /**
+   * Makes a copy of a file under another name, in place of what is there: a file that comes back, from a backup or because its
+   * removal was undone.
+   *
+   * @param name The file.
+   * @param as The name of the copy.
+   * @throws {NotFoundError} If there is no such file.
+   */
+  double(name: string, as: string): void {
+    const { seen } = this.#named(name, `double "${name}"`);
+    const bytes = seen.view.slice();
+    this.damage(as, () => bytes);
+  }
+
+  /**
+   * Exchanges bytes of two files, or of one: blocks that were written to each other's place.
+   *
+   * @param one A place.
+   * @param other The other one.
+   * @param bytes How many bytes.
+   * @throws {RangeError} If they are not there, or overlap.
+   */
+  swap(one: FilePlace, other: FilePlace, bytes: number): void {
+    for (const { file, offset } of [one, other]) {
+      checkSpan(this.#named(file, `swap bytes of "${file}"`).seen.view, offset, offset + bytes);
     }
-    disk.settle();
+    if (one.file === other.file && Math.abs(one.offset - other.offset) < bytes) {
+      throw new RangeError(`Cannot swap ${bytes} bytes of "${one.file}": the places overlap`);
+    }
+    swapPlaces(this.#existing(), one, other, bytes);
   }
 
   #existing(): SimulatedDisk {
@@ -468,6 +474,7 @@ export class SimulatedStorage implements Storage {
     const host: FileHost = {
       disk: this.#disk,
       random: this.#random,
+      log: this.#judge.log,
       judge: (kind, file, position, bytes) => this.#judge.judge(kind, file, "", position, bytes),
       closed: () => this.#handles -= 1,
     };

@@ -11,7 +11,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { BlockCache, IoError, NoSpaceError, PoisonedError, Tree } from "@lsm/tree";
-import type { FaultKind, FaultRule, SimulatedOperationKind } from "@lsm/tree/testing";
+import type { FaultKind, FaultRule, SilentFaultKind, SimulatedOperationKind } from "@lsm/tree/testing";
 import { SimulatedStorage } from "@lsm/tree/testing";
 import { effort, tried } from "../support/effort.ts";
 import { noFaultCounts, runWithFault } from "../support/fault_run.ts";
@@ -21,8 +21,17 @@ import { anyWorkload, contentsOf, tinyConfig } from "../support/workloads.ts";
 
 const DURABILITIES = ["buffered", "os", "sync"] as const;
 
+/** What an operation tells of; those that it does not are in `silent_fault_test.ts`. */
+type LoudFaultKind = Exclude<FaultKind, SilentFaultKind>;
+
 /** Which operations fail: every one, or every so many-th, another one for each durability. */
-const STRIDES: Readonly<Record<FaultKind, number>> = { EIO: 1, ENOSPC: 2, EMFILE: 5, EACCES: 5, short: 7 };
+const STRIDES: Readonly<Record<LoudFaultKind, number>> = {
+  EIO: 1,
+  ENOSPC: 2,
+  EMFILE: 5,
+  EACCES: 5,
+  short: 7,
+};
 
 function inserts(keys: readonly number[], bytes: number): Act[] {
   return keys.map((key) => ({ act: "insert", key, bytes }));
@@ -47,7 +56,7 @@ const ACTS: readonly Act[] = [
   ...inserts([0], 5),
 ];
 
-for (const [error, stride] of Object.entries(STRIDES) as [FaultKind, number][]) {
+for (const [error, stride] of Object.entries(STRIDES) as [LoudFaultKind, number][]) {
   for (const sticky of [false, true]) {
     const when = sticky ? "from any operation on" : "in any operation";
     Deno.test(`a failure is told, loses nothing and passes: ${error} ${when}`, async () => {
@@ -81,7 +90,7 @@ for (const [error, stride] of Object.entries(STRIDES) as [FaultKind, number][]) 
 /** Any operation of most workloads, failing in any way. */
 const anyFault: fc.Arbitrary<FaultRule> = fc.record({
   nth: fc.integer({ min: 1, max: 400 }),
-  error: fc.constantFrom<FaultKind>("EIO", "ENOSPC", "EMFILE", "EACCES", "short"),
+  error: fc.constantFrom<LoudFaultKind>("EIO", "ENOSPC", "EMFILE", "EACCES", "short"),
   sticky: fc.boolean(),
   bytes: fc.oneof(fc.constant(0), fc.nat(600)),
 });
