@@ -9,6 +9,7 @@
  *      -> power cut right after opening: exactly the same contents
  *   -> write, read, flush, power cut: all of it is there
  *   -> close, open: nothing else is
+ *   -> verify: every byte is right
  * ```
  *
  * @module
@@ -16,7 +17,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { Config } from "@lsm/tree";
-import { NotFoundError, Tree } from "@lsm/tree";
+import { NotFoundError, Tree, verify } from "@lsm/tree";
 import type { SimulatedStorage } from "@lsm/tree/testing";
 import type { SeededRandom } from "../../io/simulated_choices.ts";
 import type { Recording, Workload } from "./workloads.ts";
@@ -117,6 +118,13 @@ export async function checkRecovery(
   if (random.below(GOING_ON_SHARE) === 0) {
     await checkGoingOn(tree, storage, workload, held, config);
   } else await tree.close();
+  await assertSound(storage);
+}
+
+/** Checks every byte of a tree. */
+async function assertSound(storage: SimulatedStorage): Promise<void> {
+  const { ok, problems } = await verify("data", { storage });
+  assert(ok, `${problems}`);
 }
 
 /** Returns what a read-only handle shows of a storage, which it does not change. */
