@@ -8,7 +8,7 @@
 
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import type { Config } from "../../mod.ts";
-import { leveled, NoSpaceError, Tree } from "../../mod.ts";
+import { leveled, NoSpaceError, Tree, verify } from "../../mod.ts";
 import { SimulatedStorage } from "../../io/simulated_storage.ts";
 import { childCommand, output, succeeds } from "../support/children.ts";
 import { checkPrefix, fillBatch } from "../support/numbered_batches.ts";
@@ -102,6 +102,7 @@ async function live(config: Config, bytes: number): Promise<Life> {
   await tree.close();
   assertEquals([storage.openHandles, storage.heldLocks], [0, 0]);
   assertEquals(storage.list().map(({ name }) => name).sort(), namesOfTree(storage), "files are left over");
+  assertEquals((await verify("tree", { storage })).problems, []);
   const again = await Tree.open("tree", { storage, fsyncInterval: null });
   assertEquals([checkPrefix(again), again.recovery.cleanClose], [batches, true]);
   await again.close();

@@ -8,8 +8,10 @@
  */
 
 import { assert, assertEquals, assertGreaterOrEqual } from "@std/assert";
-import { FileStorage, Tree } from "../../mod.ts";
+import { SeededRandom } from "../../io/simulated_choices.ts";
+import { FileStorage, Tree, verify } from "../../mod.ts";
 import { Child, childCommand } from "../support/children.ts";
+import { scaled, SEED, tried } from "../support/effort.ts";
 import { checkPrefix } from "../support/numbered_batches.ts";
 import { testWithProcesses } from "../support/permissions.ts";
 import { namesOfTree } from "../support/tree_worlds.ts";
@@ -17,9 +19,11 @@ import { namesOfTree } from "../support/tree_worlds.ts";
 const CHILD = new URL("./kill_child.ts", import.meta.url);
 
 /** For each durability. Two hundred take some ninety seconds, and are worth it after a change of what is on disk. */
-const KILLS = 4;
+const KILLS = scaled(4);
 /** From the moment that the child begins to open. */
 const LIFE_MILLISECONDS_MAX = 250;
+
+const RANDOM = new SeededRandom(SEED);
 
 /** What is known of the folder. */
 interface Known {
@@ -53,6 +57,7 @@ for (const durability of ["os", "sync", "buffered"]) {
       }
       await reopen(folder, known.acknowledged, known);
       assert(known.acknowledged > KILLS, `${known.acknowledged} batches`);
+      tried(KILLS, "kills of a process on real files");
     },
   );
 }
@@ -60,7 +65,7 @@ for (const durability of ["os", "sync", "buffered"]) {
 async function killOnce(folder: string, durability: string, known: Known): Promise<void> {
   await using child = new Child(childCommand(CHILD, ["write", folder, durability]));
   assertEquals(await child.line(), "opening");
-  await new Promise((resolve) => setTimeout(resolve, Math.random() * LIFE_MILLISECONDS_MAX));
+  await new Promise((resolve) => setTimeout(resolve, RANDOM.below(LIFE_MILLISECONDS_MAX)));
   const said = await child.kill();
   if (said.length === 0) known.whileOpening += 1;
   else {
@@ -95,6 +100,7 @@ async function reopen(folder: string, batches: number, known: Known): Promise<vo
   if (tree.recovery.orphans > 0) known.orphans += 1;
   assertEquals(checkPrefix(tree), batches, "a writer finds something else than a reader");
   await tree.close();
+  assertEquals((await verify(folder)).problems, []);
   const storage = new FileStorage(folder);
   assertEquals(storage.list().map(({ name }) => name).sort(), namesOfTree(storage));
 }
