@@ -70,6 +70,17 @@ export abstract class Cursor {
     if (keyBytes > this.key.length) this.key = new Uint8Array(Math.max(keyBytes, this.key.length * 2));
     this.keyBytes = keyBytes;
   }
+
+  /** Stands on an entry of a block. */
+  protected standOn(block: Block, entry: number): void {
+    this.reserveKey(block.prefixBytes + block.keyEnd(entry) - block.keyStart(entry));
+    block.copyKey(entry, this.key);
+    this.isTombstone = block.isTombstone(entry);
+    this.value = block.bytes;
+    this.valueStart = block.valueStart(entry);
+    this.valueEnd = block.valueEnd(entry);
+    this.valid = true;
+  }
 }
 
 /** A cursor over a memtable. */
@@ -254,14 +265,7 @@ export class RunCursor extends Cursor {
   }
 
   #stand(entry: number): void {
-    const block = this.#block!;
     this.#entry = entry;
-    this.reserveKey(block.prefixBytes + block.keyEnd(entry) - block.keyStart(entry));
-    block.copyKey(entry, this.key);
-    this.isTombstone = block.isTombstone(entry);
-    this.value = block.bytes;
-    this.valueStart = block.valueStart(entry);
-    this.valueEnd = block.valueEnd(entry);
-    this.valid = true;
+    this.standOn(this.#block!, entry);
   }
 }

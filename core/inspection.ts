@@ -18,6 +18,7 @@ import { checksum } from "./checksum.ts";
 import type { Codecs } from "./codec.ts";
 import type { TreeError } from "./errors.ts";
 import { CorruptionError, UnsupportedFormatError } from "./errors.ts";
+import type { FileKind } from "./file_header.ts";
 import { decodeFileHeader, encodeFileHeader, FILE_HEADER_BYTES } from "./file_header.ts";
 import { fileName } from "./file_names.ts";
 import { filterMayContain, hashBytes, isFilter, tagOf } from "./filter.ts";
@@ -172,10 +173,24 @@ function seedsOf(
     return [header.seed];
   }
   if (meta !== undefined) return [encodeFileHeader("segment", file.id, meta.salt).header.seed];
-  // Where one byte differs, either the checksum is still what it was or what it covers.
-  return bytes === undefined
-    ? []
-    : [readU32(bytes, FILE_HEADER_BYTES - 4), checksum(bytes, 0, FILE_HEADER_BYTES - 4, 0)];
+  return bytes === undefined ? [] : headerSeeds(bytes, "segment", file.id);
+}
+
+/**
+ * Returns what may be the seed of a file's checksums, most likely first; none if it has no header.
+ *
+ * Where one byte of the header differs, either its checksum is still what it was or what it covers.
+ *
+ * @param bytes The file, or its beginning.
+ */
+export function headerSeeds(bytes: Uint8Array, kind: FileKind, id: number): number[] {
+  if (bytes.length < FILE_HEADER_BYTES) return [];
+  try {
+    return [decodeFileHeader(bytes, kind, id, fileName(kind, id)).seed];
+  } catch (error) {
+    if (!(error instanceof CorruptionError)) throw error;
+    return [readU32(bytes, FILE_HEADER_BYTES - 4), checksum(bytes, 0, FILE_HEADER_BYTES - 4, 0)];
+  }
 }
 
 function footerOf(

@@ -41,6 +41,7 @@ export * from "./pressure.ts";
 export * from "./record.ts";
 export * from "./recovery.ts";
 export * from "./rewritten_journal.ts";
+export * from "./salvage.ts";
 export * from "./segment.ts";
 export { emptySortedMap, mapDelete, mapFirst, mapGet, mapLast, mapPut, newOwner } from "./sorted_map.ts";
 export type { Owner, SortedMap, SortedMapNode } from "./sorted_map.ts";
