@@ -25,7 +25,7 @@ import { crashEverywhere, crashWorkload } from "../support/crash_everywhere.ts";
 import { effort, SCALE, scaled, SEED, tried } from "../support/effort.ts";
 import { PROFILES } from "../support/simulated.ts";
 import type { Act, Recording, Workload } from "../support/workloads.ts";
-import { anyWorkload, record, STRATEGY_NAMES } from "../support/workloads.ts";
+import { anyWorkload, inserts, record, STRATEGY_NAMES } from "../support/workloads.ts";
 
 /** More outcomes than nearly all crashes of small workloads have; of a crash that has more so many are tried. */
 const ALL_OUTCOMES = 80;
@@ -39,10 +39,6 @@ const STRATEGY_STOP_SHARE = 3;
 const GENERATED = 8;
 
 const NO_EFFORT: Effort = { depth: 0, stops: 0, outcomes: 0 };
-
-function inserts(keys: readonly number[], bytes: number): Act[] {
-  return keys.map((key) => ({ act: "insert", key, bytes }));
-}
 
 const JAM: Act = { act: "jam" };
 const FLUSH: Act = { act: "flush" };

@@ -13,11 +13,11 @@ import fc from "fast-check";
 import { BlockCache, IoError, NoSpaceError, PoisonedError, Tree } from "@lsm/tree";
 import type { FaultKind, FaultRule, SilentFaultKind, SimulatedOperationKind } from "@lsm/tree/testing";
 import { SimulatedStorage } from "@lsm/tree/testing";
-import { effort, tried } from "../support/effort.ts";
+import { effort, SEED, tried } from "../support/effort.ts";
 import { noFaultCounts, runWithFault } from "../support/fault_run.ts";
 import { PROFILES } from "../support/simulated.ts";
-import type { Act, Workload } from "../support/workloads.ts";
-import { anyWorkload, contentsOf, tinyConfig } from "../support/workloads.ts";
+import type { Workload } from "../support/workloads.ts";
+import { anyWorkload, contentsOf, FAULT_ACTS, tinyConfig } from "../support/workloads.ts";
 
 const DURABILITIES = ["buffered", "os", "sync"] as const;
 
@@ -33,29 +33,6 @@ const STRIDES: Readonly<Record<LoudFaultKind, number>> = {
   short: 7,
 };
 
-function inserts(keys: readonly number[], bytes: number): Act[] {
-  return keys.map((key) => ({ act: "insert", key, bytes }));
-}
-
-/** Flushes, merges, a close with a journal that is replayed, one without. */
-const ACTS: readonly Act[] = [
-  ...inserts([0, 1], 10),
-  { act: "flush" },
-  ...inserts([2, 3, 4, 0], 300),
-  { act: "remove", key: 1 },
-  { act: "batch", inserts: [1, 2], removes: [3] },
-  { act: "compact" },
-  ...inserts([0, 1], 300),
-  { act: "reopen", memtableBytes: 8192 },
-  ...inserts([0, 1, 2], 300),
-  { act: "beginFlush" },
-  { act: "popFirst" },
-  { act: "reopen", memtableBytes: 1024 },
-  ...inserts([0, 1], 5),
-  { act: "flushMemtable" },
-  ...inserts([0], 5),
-];
-
 for (const [error, stride] of Object.entries(STRIDES) as [LoudFaultKind, number][]) {
   for (const sticky of [false, true]) {
     const when = sticky ? "from any operation on" : "in any operation";
@@ -67,9 +44,9 @@ for (const [error, stride] of Object.entries(STRIDES) as [LoudFaultKind, number]
           name: "faults",
           durability: DURABILITIES[nth % 3]!,
           keyBytes: 2,
-          acts: ACTS,
+          acts: FAULT_ACTS,
         };
-        const storage = new SimulatedStorage({ seed: nth, profile: PROFILES[(nth >> 1) % 3]! });
+        const storage = new SimulatedStorage({ seed: SEED + nth, profile: PROFILES[(nth >> 1) % 3]! });
         const bytes = nth % 2 === 0 ? 0 : nth % 50;
         try {
           didSomething = await runWithFault(workload, storage, { nth, error, sticky, bytes }, counts);

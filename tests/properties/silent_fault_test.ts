@@ -22,35 +22,13 @@ import { assert, assertEquals } from "@std/assert";
 import { BlockCache, Tree } from "@lsm/tree";
 import type { SilentFaultKind, SimulatedOperationKind } from "@lsm/tree/testing";
 import { SimulatedStorage } from "@lsm/tree/testing";
+import { SEED, tried } from "../support/effort.ts";
 import { isCorruption, noSilentCounts, runWithLie } from "../support/silent_run.ts";
-import type { Act, Workload } from "../support/workloads.ts";
-import { contentsOf, Expected, tinyConfig } from "../support/workloads.ts";
+import { PROFILES } from "../support/simulated.ts";
+import type { Workload } from "../support/workloads.ts";
+import { contentsOf, Expected, FAULT_ACTS, tinyConfig } from "../support/workloads.ts";
 
-const PROFILES = ["prefix", "strict", "garbage"] as const;
 const DURABILITIES = ["buffered", "os", "sync"] as const;
-
-function inserts(keys: readonly number[], bytes: number): Act[] {
-  return keys.map((key) => ({ act: "insert", key, bytes }));
-}
-
-/** Flushes, merges, a close with a journal that is replayed, one without. */
-const ACTS: readonly Act[] = [
-  ...inserts([0, 1], 10),
-  { act: "flush" },
-  ...inserts([2, 3, 4, 0], 300),
-  { act: "remove", key: 1 },
-  { act: "batch", inserts: [1, 2], removes: [3] },
-  { act: "compact" },
-  ...inserts([0, 1], 300),
-  { act: "reopen", memtableBytes: 8192 },
-  ...inserts([0, 1, 2], 300),
-  { act: "beginFlush" },
-  { act: "popFirst" },
-  { act: "reopen", memtableBytes: 1024 },
-  ...inserts([0, 1], 5),
-  { act: "flushMemtable" },
-  ...inserts([0], 5),
-];
 
 /** A lie, how many operations are between one that is tried and the next, and whether a block cache makes a difference. */
 type Lie = readonly [SilentFaultKind, SimulatedOperationKind, stride: number, isCached: boolean];
@@ -80,9 +58,9 @@ for (const [error, operation, stride, isCached] of LIES) {
             name: "lies",
             durability: DURABILITIES[nth % 3]!,
             keyBytes: 2,
-            acts: ACTS,
+            acts: FAULT_ACTS,
           };
-          const storage = new SimulatedStorage({ seed: nth, profile: PROFILES[(nth >> 1) % 3]! });
+          const storage = new SimulatedStorage({ seed: SEED + nth, profile: PROFILES[(nth >> 1) % 3]! });
           try {
             isLie = await runWithLie(
               workload,
@@ -108,6 +86,7 @@ for (const [error, operation, stride, isCached] of LIES) {
         olderOpens,
         droppingOpens,
       } = counts;
+      tried(lies, "lies of a disk");
       const text = JSON.stringify(counts);
       assert([lies, rightReads, rightOpens, thrownOpens].every((count) => count > 10), text);
       assert(
@@ -128,7 +107,7 @@ interface Closed {
 }
 
 async function closed(): Promise<Closed> {
-  const workload: Workload = { name: "closed", durability: "os", keyBytes: 2, acts: ACTS };
+  const workload: Workload = { name: "closed", durability: "os", keyBytes: 2, acts: FAULT_ACTS };
   const storage = new SimulatedStorage();
   const expected = new Expected(workload);
   const past: { name: string; bytes: Uint8Array<ArrayBuffer> }[] = [];
@@ -138,7 +117,7 @@ async function closed(): Promise<Closed> {
     if (bytes !== undefined) past.push({ name, bytes });
   });
   let tree = await Tree.open("data", tinyConfig(storage));
-  for (const act of ACTS) {
+  for (const act of FAULT_ACTS) {
     if (act.act === "reopen") {
       for (const [name, bytes] of storage.files()) past.push({ name, bytes });
       await tree.close();

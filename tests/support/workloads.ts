@@ -338,6 +338,30 @@ export async function record(workload: Workload, storage: SimulatedStorage): Pro
   return { workload, contents: expected.contents, stops, counts };
 }
 
+/** Returns acts that insert keys, one by one. */
+export function inserts(keys: readonly number[], bytes: number): Act[] {
+  return keys.map((key) => ({ act: "insert", key, bytes }));
+}
+
+/** Flushes, merges, a close with a journal that is replayed, one without: where each operation is to fail once. */
+export const FAULT_ACTS: readonly Act[] = [
+  ...inserts([0, 1], 10),
+  { act: "flush" },
+  ...inserts([2, 3, 4, 0], 300),
+  { act: "remove", key: 1 },
+  { act: "batch", inserts: [1, 2], removes: [3] },
+  { act: "compact" },
+  ...inserts([0, 1], 300),
+  { act: "reopen", memtableBytes: 8192 },
+  ...inserts([0, 1, 2], 300),
+  { act: "beginFlush" },
+  { act: "popFirst" },
+  { act: "reopen", memtableBytes: 1024 },
+  ...inserts([0, 1], 5),
+  { act: "flushMemtable" },
+  ...inserts([0], 5),
+];
+
 const key = fc.nat(7);
 const valueBytes = fc.oneof(fc.nat(60), fc.integer({ min: 200, max: 700 }));
 const memtableBytes = fc.constantFrom(TINY_MEMTABLE_BYTES, 2500, 8192);
