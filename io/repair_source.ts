@@ -15,6 +15,7 @@
 import type {
   LostBytes,
   Memtable,
+  RecordRef,
   SalvagedBlock,
   SalvagedJournal,
   SalvagedManifest,
@@ -317,31 +318,28 @@ export class RepairSource {
   ): Memtable {
     let memtable = EMPTY_MEMTABLE;
     let last = flushed;
-    for (const journal of journals) {
-      for (const lost of journal.lost) this.lose(lost);
-      for (const record of journal.batches) {
-        if (record.number <= flushed) continue;
-        const offset = record.start - RECORD_HEADER_BYTES;
-        const place = {
-          seqno: record.number,
-          journal: journal.id,
-          validBytes: record.end,
-          bytes: record.end - offset,
-        };
-        try {
-          const operations = decodeBatch(journal.file, record.start, record.end);
-          memtable = applyBatch(memtable, { bytes: journal.file, operations }, place, () => true, newOwner());
-          this.batches += 1;
-        } catch (error) {
-          if (!isDamage(error)) throw error;
-          const file = fileName("journal", journal.id);
-          this.lose({ file, offset, bytes: place.bytes, reason: error.message });
-        }
-        if (this.#lost.length === lostBefore) {
-          this.#checkGap(last, record.number, fileName("journal", journal.id));
-        }
-        last = Math.max(last, record.number);
+    for (const { lost } of journals) for (const one of lost) this.lose(one);
+    for (const { journal, record } of batchesBehind(journals, flushed)) {
+      const offset = record.start - RECORD_HEADER_BYTES;
+      const place = {
+        seqno: record.number,
+        journal: journal.id,
+        validBytes: record.end,
+        bytes: record.end - offset,
+      };
+      try {
+        const operations = decodeBatch(journal.file, record.start, record.end);
+        memtable = applyBatch(memtable, { bytes: journal.file, operations }, place, () => true, newOwner());
+        this.batches += 1;
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        const file = fileName("journal", journal.id);
+        this.lose({ file, offset, bytes: place.bytes, reason: error.message });
       }
+      if (this.#lost.length === lostBefore) {
+        this.#checkGap(last, record.number, fileName("journal", journal.id));
+      }
+      last = record.number;
     }
     const durable = Math.max(used?.durable ?? 0, used?.version.fence.lastSeqno ?? 0);
     if (this.#lost.length === lostBefore) this.#checkGap(last, durable + 1, CURRENT_NAME);
@@ -366,6 +364,25 @@ function salvagedJournals(version: Version | undefined, files: JournalFiles): Sa
   return [...files]
     .filter(([id]) => version === undefined || listed.has(id) || id >= version.fence.nextId)
     .map(([id, bytes]) => salvageJournal(bytes, id, listed.get(id) ?? bytes.length));
+}
+
+/** A batch, and where it stands. */
+interface SalvagedBatch {
+  readonly journal: SalvagedJournal;
+  readonly record: RecordRef;
+}
+
+/** Returns the batches behind number `flushed` in order; of those that a recovery had begun to copy, one of both. */
+function batchesBehind(journals: readonly SalvagedJournal[], flushed: number): SalvagedBatch[] {
+  const byNumber = new Map<number, SalvagedBatch>();
+  for (const journal of journals) {
+    for (const record of journal.batches) {
+      if (record.number > flushed && !byNumber.has(record.number)) {
+        byNumber.set(record.number, { journal, record });
+      }
+    }
+  }
+  return [...byNumber.values()].sort((a, b) => a.record.number - b.record.number);
 }
 
 /** Returns what `read` gives; a place that the disk cannot read is damaged, and not refused. */

@@ -1,0 +1,36 @@
+/**
+ * A repair gives the newest values of a tree whose recovery was killed while it copied a journal.
+ *
+ * What went wrong: both journals were replayed one after the other, so that the batches of an unfinished copy, which are older, came
+ * on top of all batches of the original.
+ *
+ * @module
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { MemoryStorage, repair, Tree } from "@lsm/tree";
+import { SimulatedStorage } from "@lsm/tree/testing";
+import { beforeEachChange, contentsOf, tinyConfig } from "../support/workloads.ts";
+
+Deno.test("whenever a recovery is killed, a repair gives what the tree held", async () => {
+  const storage = new SimulatedStorage();
+  const tree = await Tree.open("data", tinyConfig(storage));
+  for (const value of ["1", "2", "3"]) tree.insert("a", value);
+  const contents = contentsOf(tree);
+  const killed = storage.kill();
+  await tree.close();
+
+  const stops: SimulatedStorage[] = [];
+  beforeEachChange(killed, () => stops.push(killed.kill()));
+  killed.fail({ operation: "append", file: /^journal/, nth: 2, bytes: 90, error: "EIO" });
+  await Tree.open("data", tinyConfig(killed)).catch(() => {});
+  killed.heal();
+  await (await Tree.open("data", tinyConfig(killed))).close();
+  assert(stops.length > 15);
+  for (const stop of stops) {
+    const outStorage = new MemoryStorage();
+    const { lost } = await repair("data", { out: "repaired", storage: stop, outStorage });
+    await using repaired = await Tree.open("repaired", { storage: outStorage });
+    assertEquals(contentsOf(repaired), contents, `lost: ${JSON.stringify(lost)}`);
+  }
+});
