@@ -100,7 +100,7 @@ export class MemoryStorage implements Storage {
    */
   create(name: string): StorageFile {
     checkName(name);
-    const files = this.#all();
+    const files = this.#all(name);
     if (files.has(name)) {
       throw new AlreadyExistsError(`Cannot create "${name}": it exists already`, { file: name });
     }
@@ -162,12 +162,11 @@ export class MemoryStorage implements Storage {
    */
   lock(name: string, mode: "exclusive" | "shared"): StorageLock {
     checkName(name);
-    const files = this.#all();
-    let contents = files.get(name);
+    let contents = this.#files?.get(name);
     if (contents === undefined) {
       if (mode === "shared") return { release: () => {} };
       contents = emptyContents();
-      files.set(name, contents);
+      this.#all(name).set(name, contents);
     }
     return takeLock(contents, name, mode);
   }
@@ -175,14 +174,14 @@ export class MemoryStorage implements Storage {
   /** Does nothing: the files stay, for the next `open`. */
   close(): void {}
 
-  #all(): Map<string, Contents> {
+  #all(file?: string): Map<string, Contents> {
     if (this.#files !== undefined) return this.#files;
-    throw new NotFoundError("Cannot use the memory storage: open it with `create` first");
+    throw new NotFoundError("Cannot use the memory storage: open it with `create` first", { file });
   }
 
   #named(name: string, action: string): Contents {
     checkName(name);
-    const contents = this.#all().get(name);
+    const contents = this.#all(name).get(name);
     if (contents !== undefined) return contents;
     throw new NotFoundError(`Cannot ${action}: it does not exist`, { file: name });
   }

@@ -262,7 +262,7 @@ export class SimulatedStorage implements Storage {
    */
   create(name: string): StorageFile {
     checkName(name);
-    const disk = this.#existing();
+    const disk = this.#existing(name);
     this.#pass("create", `create "${name}"`, name);
     if (disk.seen.has(name)) {
       throw new AlreadyExistsError(`Cannot create "${name}": it exists already`, { file: name });
@@ -279,7 +279,7 @@ export class SimulatedStorage implements Storage {
    */
   openRead(name: string): StorageFile {
     checkName(name);
-    this.#existing();
+    this.#existing(name);
     this.#pass("openRead", `open "${name}"`, name);
     return this.#handle(name, this.#named(name, `open "${name}"`), false);
   }
@@ -295,7 +295,7 @@ export class SimulatedStorage implements Storage {
     const action = `rename "${from}" to "${to}"`;
     checkName(from);
     checkName(to);
-    const disk = this.#existing();
+    const disk = this.#existing(from);
     this.#pass("rename", action, from, to);
     const inode = this.#named(from, action);
     disk.name(from === to ? [[to, inode]] : [[from, undefined], [to, inode]]);
@@ -309,7 +309,7 @@ export class SimulatedStorage implements Storage {
    */
   remove(name: string): void {
     checkName(name);
-    const disk = this.#existing();
+    const disk = this.#existing(name);
     this.#pass("remove", `remove "${name}"`, name);
     this.#named(name, `remove "${name}"`);
     disk.name([[name, undefined]]);
@@ -340,12 +340,11 @@ export class SimulatedStorage implements Storage {
    */
   lock(name: string, mode: "exclusive" | "shared"): StorageLock {
     checkName(name);
-    const disk = this.#existing();
     this.#pass("lock", `lock "${name}"`, name);
-    let inode = disk.seen.get(name);
+    let inode = this.#disk.seen.get(name);
     if (inode === undefined) {
       if (mode === "shared") return { release: () => {} };
-      inode = disk.create(name);
+      inode = this.#existing(name).create(name);
     }
     const lock = takeLock(inode, name, mode, () => this.#locks -= 1);
     this.#locks += 1;
@@ -457,14 +456,14 @@ export class SimulatedStorage implements Storage {
     swapPlaces(this.#existing(), one, other, bytes);
   }
 
-  #existing(): SimulatedDisk {
+  #existing(file?: string): SimulatedDisk {
     if (this.#disk.exists) return this.#disk;
-    throw new NotFoundError("Cannot use the simulated storage: open it with `create` first");
+    throw new NotFoundError("Cannot use the simulated storage: open it with `create` first", { file });
   }
 
   #named(name: string, action: string): Inode {
     checkName(name);
-    const inode = this.#existing().seen.get(name);
+    const inode = this.#existing(name).seen.get(name);
     if (inode !== undefined) return inode;
     throw new NotFoundError(`Cannot ${action}: it does not exist`, { file: name });
   }

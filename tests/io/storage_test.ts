@@ -1,18 +1,16 @@
 /**
  * What every storage does, told once and run on each.
  *
- * The examples are the port's documentation; the property at the end runs random calls on a storage in memory, a simulated
- * one and one in a folder, and takes any difference for a failure. What only files have is in `file_storage_test.ts`.
+ * The examples are the port's documentation. That random calls have the same results on all is in
+ * `properties/parity_test.ts`, what only files have in `file_storage_test.ts`.
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import fc from "fast-check";
-import { AlreadyExistsError, IoError, LockedError, NotFoundError, TreeError } from "../../core/errors.ts";
+import { AlreadyExistsError, IoError, LockedError, NotFoundError } from "../../core/errors.ts";
 import { FileStorage } from "../../io/file_storage.ts";
 import { MemoryStorage } from "../../io/memory_storage.ts";
 import { SimulatedStorage } from "../../io/simulated_storage.ts";
-import type { Storage, StorageFile, StorageLock } from "../../io/storage.ts";
-import { effort } from "../support/effort.ts";
+import type { Storage, StorageFile } from "../../io/storage.ts";
 import { testWithFiles } from "../support/permissions.ts";
 
 const CREATE = { create: true, readOnly: false };
@@ -88,9 +86,10 @@ onEach("a storage that was never created is not there", (storageOf) => {
   assertThrows(() => storage.open({ create: false, readOnly: false }), NotFoundError);
   assertThrows(() => storage.open({ create: true, readOnly: true }), NotFoundError);
   assertThrows(() => storage.list(), NotFoundError);
-  assertThrows(() => storage.create("a"), NotFoundError);
-  assertThrows(() => storage.openRead("a"), NotFoundError);
+  assertEquals(assertThrows(() => storage.create("a"), NotFoundError).file, "a");
+  assertEquals(assertThrows(() => storage.openRead("a"), NotFoundError).file, "a");
   assertThrows(() => storage.syncFolder(), NotFoundError);
+  storage.lock("READERS", "shared").release();
   assertThrows(() => storage.lock("LOCK", "exclusive"), NotFoundError);
 });
 
@@ -372,128 +371,4 @@ onEachCreated("a shared lock on a missing lock file holds nothing and creates no
   lock.release();
   assertThrows(() => storage.lock("READERS", "shared"), LockedError);
   writer.release();
-});
-
-type StorageCall =
-  | { readonly call: "open" | "list" | "syncFolder" | "close" }
-  | { readonly call: "create" | "openRead" | "remove"; readonly name: string }
-  | { readonly call: "rename"; readonly name: string; readonly to: string }
-  | { readonly call: "lock"; readonly name: string; readonly mode: "exclusive" | "shared" }
-  | { readonly call: "release"; readonly handle: number };
-
-type FileCall =
-  | { readonly call: "size" | "sync" | "closeFile"; readonly handle: number }
-  | { readonly call: "append" | "truncate"; readonly handle: number; readonly length: number }
-  | { readonly call: "readAt"; readonly handle: number; readonly length: number; readonly position: number };
-
-type Call = StorageCall | FileCall;
-
-function calls(): fc.Arbitrary<Call[]> {
-  const name = fc.constantFrom("a", "b", "c", "..");
-  const handle = fc.nat(4);
-  const length = fc.oneof(fc.nat(9), fc.constantFrom(16_384, 20_000));
-  const one: fc.Arbitrary<Call> = fc.oneof(
-    { weight: 2, arbitrary: fc.record({ call: fc.constantFrom("open", "list", "close") }) },
-    { weight: 6, arbitrary: fc.record({ call: fc.constantFrom("create", "openRead", "remove"), name }) },
-    { weight: 2, arbitrary: fc.record({ call: fc.constant("rename"), name, to: name }) },
-    {
-      weight: 2,
-      arbitrary: fc.record({
-        call: fc.constant("lock"),
-        name,
-        mode: fc.constantFrom("exclusive", "shared"),
-      }),
-    },
-    { weight: 4, arbitrary: fc.record({ call: fc.constantFrom("release", "size", "closeFile"), handle }) },
-    { weight: 5, arbitrary: fc.record({ call: fc.constant("append"), handle, length }) },
-    {
-      weight: 4,
-      arbitrary: fc.record({ call: fc.constant("readAt"), handle, length, position: length }),
-    },
-    { weight: 3, arbitrary: fc.record({ call: fc.constant("truncate"), handle, length }) },
-    { weight: 1, arbitrary: fc.record({ call: fc.constant("sync"), handle }) },
-    { weight: 1, arbitrary: fc.record({ call: fc.constant("syncFolder") }) },
-  ) as fc.Arbitrary<Call>;
-  return fc.array(one, { minLength: 5, maxLength: 40 });
-}
-
-/** Does the calls one by one; a result is what a call gave, or the code of its error. */
-function outcomes(storage: Storage, list: readonly Call[]): unknown[] {
-  const files: StorageFile[] = [];
-  const locks: StorageLock[] = [];
-  const results = list.map((call, index) => {
-    try {
-      return carryOut(call, index);
-    } catch (error) {
-      if (error instanceof TreeError) return `${error.code} ${error.file}`;
-      return error instanceof Error ? error.name : error;
-    }
-  });
-  for (const held of [...files.map((file) => () => file.close()), ...locks.map((lock) => lock.release)]) {
-    held();
-  }
-  return [...results, storage.list().sort((one, other) => one.name < other.name ? -1 : 1)];
-
-  function carryOut(call: Call, index: number): unknown {
-    switch (call.call) {
-      case "open":
-        return storage.open(CREATE).created;
-      case "list":
-        return names(storage);
-      case "syncFolder":
-        return storage.syncFolder();
-      case "close":
-        return storage.close();
-      case "create":
-        return files.push(storage.create(call.name));
-      case "openRead":
-        return files.push(storage.openRead(call.name));
-      case "remove":
-        return storage.remove(call.name);
-      case "rename":
-        return storage.rename(call.name, call.to);
-      case "lock":
-        return locks.push(storage.lock(call.name, call.mode));
-      case "release":
-        return locks[call.handle]?.release();
-      default:
-        return carryOutOn(files[call.handle], call, index);
-    }
-  }
-}
-
-function carryOutOn(file: StorageFile | undefined, call: FileCall, index: number): unknown {
-  if (file === undefined) return "no such handle";
-  switch (call.call) {
-    case "size":
-      return file.size();
-    case "sync":
-      return file.sync();
-    case "closeFile":
-      return file.close();
-    case "append":
-      return appendAll(file, pattern(call.length + index).subarray(index));
-    case "readAt":
-      return readUpTo(file, call.length, call.position);
-    case "truncate":
-      return file.truncate(call.length);
-  }
-}
-
-testWithFiles("any calls have the same results and errors in memory, simulated and on files", (folder) => {
-  const seen = new Set<unknown>();
-  let runs = 0;
-  fc.assert(
-    fc.property(calls(), (list) => {
-      const opened: Call[] = [{ call: "open" }, ...list];
-      const onFiles = outcomes(new FileStorage(`${folder}/${runs++}`), opened);
-      assertEquals(outcomes(new MemoryStorage(), opened), onFiles);
-      assertEquals(outcomes(new SimulatedStorage(), opened), onFiles);
-      for (const result of onFiles) seen.add(String(result).split(" ")[0]);
-    }),
-    effort(300),
-  );
-  for (const code of ["NOT_FOUND", "ALREADY_EXISTS", "IO", "LOCKED", "RangeError", "TypeError"]) {
-    assert(seen.has(code), `${code} never happened`);
-  }
 });
