@@ -16,9 +16,13 @@
 import { SeededRandom } from "./simulated_choices.ts";
 
 /**
- * Whether a simulated clock moves by itself: see {@linkcode SimulatedStorageOptions.clock}.
+ * Whether the clock of a {@linkcode SimulatedStorage} moves by itself.
  *
- * @example Usage
+ * - `"still"`: it begins at the start of 2020 and shows the same until a test moves it. Intervals and the age of segments are
+ *   what the test says.
+ * - `"jumps"`: it also jumps forth and back, by up to a year, by the seed.
+ *
+ * @example Segments that grow old
  * ```ts
  * import { fifo, Tree } from "@lsm/tree";
  * import { SimulatedStorage } from "@lsm/tree/testing";

@@ -21,7 +21,18 @@
  * @module
  */
 
-/** What a power cut may do: see {@linkcode SimulatedStorage}. */
+/**
+ * What a power cut may do to what was not synced.
+ *
+ * - `"prefix"`: changes survive in the order in which they were made, up to some byte, and a sync of anything makes all durable: a
+ *   file system with one journal for names and bytes.
+ * - `"strict"`: any of them survive, in any order; each 512 bytes of a file apart, with zeros where nothing came, names apart from
+ *   bytes. A sync makes durable what the port says and nothing else: as little as a file system may do.
+ * - `"garbage"`: as strict, and where nothing came there may be noise, or bytes of other files, also of ones that are gone: a disk
+ *   whose blocks are used again.
+ *
+ * What holds under `"garbage"` holds under all; `"prefix"` is where a failure is read most easily.
+ */
 export type CrashProfile = "prefix" | "strict" | "garbage";
 
 /** Bytes that grow at the end and may be cut. */

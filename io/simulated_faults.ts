@@ -79,7 +79,39 @@ export function isSilent(fault: FaultKind | ""): fault is SilentFaultKind {
   return fault === "flip" || fault === "misplaced" || fault === "stale" || fault === "lost";
 }
 
-/** Which operations fail, and how. */
+/**
+ * Which operations fail or lie, and how.
+ *
+ * @example Errors
+ * ```ts
+ * import { NoSpaceError, Tree } from "@lsm/tree";
+ * import { SimulatedStorage } from "@lsm/tree/testing";
+ * import { assertEquals, assertThrows } from "@std/assert";
+ *
+ * const storage = new SimulatedStorage();
+ * await using tree = await Tree.open("data", { storage });
+ * const full = storage.fail({ operation: "append", file: /^journal/, error: "ENOSPC", bytes: 10, sticky: true });
+ * assertThrows(() => tree.insert("a", "1"), NoSpaceError);
+ * full.heal();
+ * tree.insert("b", "2");
+ * assertEquals([full.count > 0, tree.len()], [true, 1]);
+ * ```
+ *
+ * @example Lies
+ * ```ts
+ * import { BlockCache, CorruptionError, Tree } from "@lsm/tree";
+ * import { SimulatedStorage } from "@lsm/tree/testing";
+ * import { assert, assertThrows } from "@std/assert";
+ *
+ * const storage = new SimulatedStorage();
+ * await using tree = await Tree.open("data", { storage, blockCache: new BlockCache({ capacity: 0 }) });
+ * tree.insert("a", "1");
+ * await tree.flushMemtable();
+ * storage.fail({ operation: "readAt", file: /^segment/, error: "flip" }); // once
+ * assertThrows(() => tree.get("a"), CorruptionError);
+ * assert(tree.get("a") !== undefined);
+ * ```
+ */
 export interface FaultRule {
   /** Which operations; all if not given. */
   readonly operation?: SimulatedOperationKind | readonly SimulatedOperationKind[];

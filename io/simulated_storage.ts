@@ -66,58 +66,50 @@ export type { Storage, StorageEntry, StorageFile, StorageLock, StorageOpened, St
 export interface SimulatedStorageOptions {
   /** What everything follows from; 1 if not given. */
   readonly seed?: number;
-  /**
-   * What a power cut may do to what was not synced; `"strict"` if not given.
-   *
-   * - `"prefix"`: changes survive in the order they were made, up to some byte; a sync of anything makes all durable.
-   * - `"strict"`: any of them survive, in any order; a sync makes durable what the port says and nothing else.
-   * - `"garbage"`: as strict, and bytes that did not reach the disk may be anything.
-   */
+  /** What a power cut may do to what was not synced; `"strict"` if not given. */
   readonly profile?: CrashProfile;
-  /**
-   * Whether the clock only moves by {@linkcode SimulatedStorage.advance}, or jumps by itself as well; `"still"` if not given.
-   *
-   * - `"still"`: the same time is told until a test moves it. Pauses and the age of segments are what the test says.
-   * - `"jumps"`: it also jumps forth and back, by up to a year, by the seed.
-   */
+  /** Whether the clock only moves by {@linkcode SimulatedStorage.advance}, or jumps by itself as well; `"still"` if not given. */
   readonly clock?: ClockKind;
 }
 
 const SEED = 1;
 
 /**
- * A storage in memory that can lose power and fail, for tests.
+ * A storage in memory that can lose power, fail, lie and rot, for tests of a tree and of the programs that have one.
  *
- * It needs no permission. A crash gives a new storage and leaves this one as it is, so that one run of a test can be crashed at
- * every operation.
+ * It needs no permission. A crash or a kill gives a new storage and leaves this one as it is, so that one run of a test can be
+ * ended at every operation. What can go wrong while it runs is in {@linkcode FaultRule}, time in {@linkcode ClockKind}.
+ *
+ * Limits: background work runs inline, never in a Worker. All is in one process; two handles of one instance exclude each other as
+ * two processes do. Timers are the system's, also where the clock stands still.
  *
  * Cost: what a `MemoryStorage` costs, twice, and the log of all operations.
  *
- * @example Usage
+ * @example A power cut at every operation
  * ```ts
  * import { Tree } from "@lsm/tree";
  * import { SimulatedStorage } from "@lsm/tree/testing";
  * import { assert, assertEquals } from "@std/assert";
  *
  * const storage = new SimulatedStorage({ seed: 7, profile: "garbage" });
- * const tree = await Tree.open("data", { storage });
- * tree.insert("a", "1");
+ * const stops: { disk: SimulatedStorage; flushed: boolean }[] = [];
+ * let flushed = false;
+ * storage.watch(() => stops.push({ disk: storage.kill(), flushed }));
+ *
+ * const tree = await Tree.open("data", { storage }); // here a program runs that is given `storage`
+ * tree.batch().insert("from", "1").insert("to", "9").commit();
  * await tree.flush();
- * tree.insert("b", "2");
- *
- * for (const crashed of storage.crashes(20)) {
- *   await using recovered = await Tree.open("data", { storage: crashed });
- *   assert(recovered.containsKey("a")); // was flushed; "b" may be there or not
- * }
- *
- * storage.fail({ operation: "append", error: "ENOSPC", sticky: true });
- * try {
- *   tree.insert("c", "3");
- * } catch (error) {
- *   assertEquals((error as { code?: string }).code, "NO_SPACE");
- * }
- * storage.heal();
+ * flushed = true;
+ * tree.batch().insert("from", "0").insert("to", "10").commit();
  * await tree.close();
+ *
+ * for (const { disk, flushed } of stops) {
+ *   for (const crashed of disk.crashes(5)) {
+ *     await using recovered = await Tree.open("data", { storage: crashed });
+ *     assertEquals(recovered.containsKey("from"), recovered.containsKey("to")); // never half a batch
+ *     assert(recovered.containsKey("from") || !flushed); // what was flushed survives
+ *   }
+ * }
  * ```
  */
 export class SimulatedStorage implements Storage {
