@@ -167,21 +167,22 @@ function seedsOf(
     attempt(problems, name, 0, () => decodeFileHeader(bytes, "segment", file.id, name));
   if (header !== undefined) {
     const { low, high } = header.salt;
-    if (meta !== undefined && (low !== meta.salt.low || high !== meta.salt.high)) {
+    if (meta === undefined) return [header.seed];
+    if (low !== meta.salt.low || high !== meta.salt.high) {
       problems.push(wrong(name, 16, "it is not the file that the manifest lists"));
     }
-    return [header.seed];
   }
   if (meta !== undefined) return [encodeFileHeader("segment", file.id, meta.salt).header.seed];
-  return bytes === undefined ? [] : headerSeeds(bytes, "segment", file.id);
+  return bytes === undefined ? [] : attempt([], name, 0, () => headerSeeds(bytes, "segment", file.id)) ?? [];
 }
 
 /**
- * Returns what may be the seed of a file's checksums, most likely first; none if it has no header.
+ * Returns what may be the seed of a file's checksums, most likely first; none if it has no header, or a whole one of another file.
  *
  * Where one byte of the header differs, either its checksum is still what it was or what it covers.
  *
  * @param bytes The file, or its beginning.
+ * @throws {UnsupportedFormatError} If a newer module wrote it.
  */
 export function headerSeeds(bytes: Uint8Array, kind: FileKind, id: number): number[] {
   if (bytes.length < FILE_HEADER_BYTES) return [];
@@ -189,7 +190,9 @@ export function headerSeeds(bytes: Uint8Array, kind: FileKind, id: number): numb
     return [decodeFileHeader(bytes, kind, id, fileName(kind, id)).seed];
   } catch (error) {
     if (!(error instanceof CorruptionError)) throw error;
-    return [readU32(bytes, FILE_HEADER_BYTES - 4), checksum(bytes, 0, FILE_HEADER_BYTES - 4, 0)];
+    const stored = readU32(bytes, FILE_HEADER_BYTES - 4);
+    const actual = checksum(bytes, 0, FILE_HEADER_BYTES - 4, 0);
+    return stored === actual ? [] : [stored, actual];
   }
 }
 

@@ -196,12 +196,13 @@ export class RepairSource {
       return properties === undefined || properties.seqnoMax > version.flushedSeqno;
     };
     if (!unlisted.some(isNewer)) return true;
+    const journals = salvagedJournals(version, files);
+    // A gap that damage to a journal explains says nothing of the manifest.
+    if (journals.some(({ lost }) => lost.length > 0)) return true;
+    const numbers = journals.flatMap(({ batches }) => batches.map(({ number }) => number));
     let last = version.flushedSeqno;
-    for (const { batches } of salvagedJournals(version, files)) {
-      for (const { number } of batches) if (number <= last + 1) last = Math.max(last, number);
-    }
-    const known = [...files].flatMap(([id, bytes]) => salvageJournal(bytes, id, bytes.length).batches);
-    return last >= Math.max(durable, ...known.map(({ number }) => number));
+    for (const number of numbers) if (number === last + 1) last = number;
+    return last >= numbers.reduce((most, number) => Math.max(most, number), durable);
   }
 
   #tellOrderIsLost(found: SalvagedManifest | undefined): void {

@@ -31,7 +31,7 @@ import { imageOf } from "../support/images.ts";
 import { action, variant } from "../support/tree_actions.ts";
 import { Session } from "../support/tree_session.ts";
 import { configOf } from "../support/tree_worlds.ts";
-import { contentsOf } from "../support/workloads.ts";
+import { anyWorkload, contentsOf, record } from "../support/workloads.ts";
 
 /** A byte string of each kind of damage is tried at every such byte; coprime to the sizes of headers. */
 const STRIDE = 3;
@@ -244,4 +244,34 @@ Deno.test("without an index compressed and plain blocks are found by their check
       assertEquals(fileName("segment", parseFileName(name)!.id), report.lost[0]!.file);
     }
   }
+});
+
+/** A repair is tried at about so many stops of each workload. */
+const STOPS = 12;
+
+Deno.test("wherever a process dies or the power fails, a repair gives what an open does, unless it says what is lost", async () => {
+  const counts = { killed: 0, crashed: 0, torn: 0 };
+  await fc.assert(
+    fc.asyncProperty(anyWorkload, fc.nat(), async (workload, seed) => {
+      const { stops } = await record(workload, new SimulatedStorage({ seed, profile: "garbage" }));
+      const stride = Math.ceil(stops.length / STOPS);
+      for (let i = seed % stride; i < stops.length; i += stride) {
+        for (const end of ["killed", "crashed"] as const) {
+          const storage = end === "killed" ? stops[i]!.storage.kill() : stops[i]!.storage.crash(seed + i);
+          if (!storage.files().has("CURRENT")) continue;
+          const { report, contents } = await repaired(storage);
+          const opened = await Tree.open("data", { storage });
+          const wanted = contentsOf(opened);
+          const { dropped } = opened.recovery;
+          await opened.close();
+          if (report.lost.length === 0) assertEquals(contents, wanted, `${end} at ${i}`);
+          else assert(dropped !== undefined, `${end} at ${i}: ${JSON.stringify(report.lost)}`);
+          assertEquals(report.manifest, "used", `${end} at ${i}`);
+          counts[report.lost.length === 0 ? end : "torn"] += 1;
+        }
+      }
+    }),
+    { numRuns: 25, interruptAfterTimeLimit: 15_000 },
+  );
+  assert(counts.killed > 100 && counts.crashed > 100 && counts.torn > 0, JSON.stringify(counts));
 });
