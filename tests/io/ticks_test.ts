@@ -26,8 +26,8 @@ function ticksAt(start: number): {
   return test;
 }
 
-function failed(work: Failure["work"], retryAt: number): Failure {
-  return { work, error: new Error("no"), attempts: 1, failedAt: retryAt - 100, retryAt };
+function failed(work: Failure["work"], retryAt: number, failedAt = retryAt - 100): Failure {
+  return { work, error: new Error("no"), attempts: 1, failedAt, retryAt };
 }
 
 Deno.test("the strategy is asked after a minute, and after a clock that jumps", () => {
@@ -52,6 +52,21 @@ Deno.test("what failed is tried again when its pause is over, but a strategy onl
   test.failure = failed("strategy", 200);
   test.ticks.keep(300);
   assertEquals(test.told, ["100"]);
+  test.ticks.stop();
+});
+
+Deno.test("a pause is over once the clock has gone back behind its beginning, also in an idle process", async () => {
+  const test = ticksAt(1_000);
+  test.failure = failed("flush", 31_000, 1_000);
+  test.ticks.keep(1_000);
+  assertEquals(test.told, []);
+  test.ticks.keep(999);
+  assertEquals(test.told, ["999"]);
+  test.failure = failed("flush", 31_000, 1_000);
+  test.clock = 500;
+  test.ticks.arm();
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assertEquals(test.told, ["999", "500"]);
   test.ticks.stop();
 });
 
