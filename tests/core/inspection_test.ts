@@ -19,6 +19,7 @@ import { byteKey, entriesOf, longKey, metaOf, value } from "../support/arbitrari
 import type { CraftedBlock, Oddities } from "../support/crafted_segments.ts";
 import { craftedSegment } from "../support/crafted_segments.ts";
 import { cutOff, someChanges } from "../support/damage.ts";
+import { effort } from "../support/effort.ts";
 import { recordFile } from "../support/record_files.ts";
 import { RUN_LENGTH, TEST_CODECS } from "../support/run_length_codec.ts";
 import type { SegmentFile } from "../support/segment_files.ts";
@@ -66,7 +67,6 @@ function reasonsOf(blocks: readonly CraftedBlock[], odd: Oddities = {}): string[
 Deno.test("nothing is wrong with what the builder writes", () => {
   const key = fc.oneof(byteKey, longKey);
   const entries = entriesOf(key, fc.option(value, { nil: null }), { minLength: 1, maxLength: 30 });
-  const seed = 20_261;
   fc.assert(
     fc.property(entries, fc.constantFrom(0, 10), fc.boolean(), (list, filterBitsPerKey, packed) => {
       const options = { filterBitsPerKey, ...(packed ? { codec: RUN_LENGTH } : {}) };
@@ -75,7 +75,7 @@ Deno.test("nothing is wrong with what the builder writes", () => {
         assertEquals(problemsOf(segment, expected), []);
       }
     }),
-    { numRuns: 200, seed },
+    effort(200),
   );
 });
 

@@ -17,6 +17,7 @@ import { salvageBlocks, SalvageCursor, salvageJournal, salvageManifest } from ".
 import { EMPTY_VERSION } from "../../core/version.ts";
 import { byteKey, entriesOf, metaOf, value } from "../support/arbitraries.ts";
 import { joined, someChanges } from "../support/damage.ts";
+import { effort } from "../support/effort.ts";
 import { recordFile } from "../support/record_files.ts";
 import { NO_CODEC, RUN_LENGTH, TEST_CODECS } from "../support/run_length_codec.ts";
 import type { SegmentFile } from "../support/segment_files.ts";
@@ -62,7 +63,7 @@ Deno.test("all blocks of a whole segment are found, by its index and by their ch
       headless.file[segment.file.length - 2]! ^= 8;
       for (const isListed of [true, false]) assertEquals(salvaged(headless, isListed), { keys, lost: [] });
     }),
-    { numRuns: 200, seed: 7 },
+    effort(200),
   );
 });
 

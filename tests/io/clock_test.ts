@@ -11,6 +11,7 @@ import type { Storage } from "@lsm/tree";
 import { fifo, MemoryStorage, NoSpaceError, Tree } from "@lsm/tree";
 import { SimulatedStorage } from "@lsm/tree/testing";
 import { clockOf, randomWords } from "../../io/clock.ts";
+import { effort } from "../support/effort.ts";
 import { anyWorkload, contentsOf, openFor, record, tinyConfig } from "../support/workloads.ts";
 import { numbered } from "../support/trees.ts";
 
@@ -179,7 +180,7 @@ Deno.test("a tree on a clock that jumps loses no write, hangs nowhere and recove
         await tree.close();
       }
     }),
-    { numRuns: 25, seed: 20 },
+    effort(25),
   );
   assert(jumps > 10, `${jumps}`);
 });

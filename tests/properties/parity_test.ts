@@ -14,6 +14,7 @@ import fc from "fast-check";
 import { FileStorage, MemoryStorage, TreeError } from "@lsm/tree";
 import type { Storage, StorageFile, StorageLock } from "@lsm/tree";
 import { SimulatedStorage } from "@lsm/tree/testing";
+import { effort } from "../support/effort.ts";
 import { testWithFiles } from "../support/permissions.ts";
 import { PROFILES } from "../support/simulated.ts";
 
@@ -279,7 +280,7 @@ async function checkAll(
         if (typeof result === "string") seen.add(result.replace(/ [^ ]*$/, ""));
       }
     }),
-    { numRuns },
+    effort(numRuns),
   );
   for (const error of SEEN) assert(seen.has(error), `${error} never came up: ${[...seen].join(", ")}`);
 }

@@ -26,6 +26,7 @@ import {
   segmentParts,
 } from "../../core/mod.ts";
 import { CODECS } from "../../io/codecs.ts";
+import { effort } from "../support/effort.ts";
 import type { Image, ImageEnd } from "../support/images.ts";
 import { imageOf } from "../support/images.ts";
 import { action, variant } from "../support/tree_actions.ts";
@@ -215,7 +216,7 @@ Deno.test("whatever was done with a tree, a repair of it after a kill and when i
         }
       },
     ),
-    { numRuns: 25, interruptAfterTimeLimit: 15_000 },
+    effort(25),
   );
   assert(entries > 50, `${entries} entries`);
 });
@@ -271,7 +272,7 @@ Deno.test("wherever a process dies or the power fails, a repair gives what an op
         }
       }
     }),
-    { numRuns: 25, interruptAfterTimeLimit: 15_000 },
+    effort(25),
   );
   assert(counts.killed > 100 && counts.crashed > 100 && counts.torn > 0, JSON.stringify(counts));
 });
