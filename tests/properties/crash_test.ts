@@ -304,6 +304,10 @@ for (const profile of PROFILES) {
         const recording = await record(workload, new SimulatedStorage({ seed: SEED + i, profile }));
         const { flushes, merges, drops } = recording.counts;
         assert(flushes > 3 && merges + drops > 0, `${strategy}: ${JSON.stringify(recording.counts)}`);
+        const stoppedBefore = new Set(recording.stops.map(({ before }) => before?.kind));
+        for (const kind of ["create", "append", "sync", "syncFolder", "rename", "remove"] as const) {
+          assert(stoppedBefore.has(kind), `no crash before ${kind}`);
+        }
         const random = new SeededRandom(SEED + i);
         await crashEverywhere(recording, random, counts, { stopShare: STRATEGY_STOP_SHARE });
       }
