@@ -14,7 +14,7 @@
  * @module
  */
 
-import type { LostBytes, Merge } from "../core/mod.ts";
+import type { LostBytes } from "../core/mod.ts";
 import {
   AlreadyExistsError,
   CURRENT_NAME,
@@ -22,7 +22,7 @@ import {
   DEFAULT_STORED_CONFIG,
   LOCK_NAME,
   MemtableCursor,
-  Merge as KWayMerge,
+  Merge,
   NotFoundError,
   parseFileName,
   READERS_NAME,
@@ -220,7 +220,7 @@ async function writeTree(
 async function copyEntries(tree: Tree, source: RepairSource, pace: Pace): Promise<number> {
   const { memtable } = source;
   const runs = source.blocks().map((blocks) => new SalvageCursor(blocks, source.lose));
-  const merge = new KWayMerge(
+  const merge = new Merge(
     [...memtable.map.size > 0 ? [new MemtableCursor(memtable)] : [], ...runs],
     "forward",
   );

@@ -10,6 +10,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import type { RepairOptions, RepairProgress } from "@lsm/tree";
 import {
   AlreadyExistsError,
+  CorruptionError,
   fifo,
   IoError,
   LockedError,
@@ -21,6 +22,7 @@ import {
   verify,
 } from "@lsm/tree";
 import { SimulatedStorage } from "@lsm/tree/testing";
+import { decodeFileHeader, parseFileName, RECORD_BATCH, scanJournal, sealRecord } from "../../core/mod.ts";
 import { imageOf } from "../support/images.ts";
 import { testWithFiles } from "../support/permissions.ts";
 import { keysOf, numbered, TINY, treeOf } from "../support/trees.ts";
@@ -95,12 +97,17 @@ Deno.test("large trees come through in many batches, in order, with progress and
   for (let i = 0; i < keys.length; i += 2) tree.remove(keys[i]!);
   await tree.close();
   const told: RepairProgress[] = [];
-  const outStorage = new MemoryStorage();
+  const outStorage = new SimulatedStorage();
+  let appendedMax = 0;
+  outStorage.watch(({ kind, file, bytes }) => {
+    if (kind === "append" && file.startsWith("journal")) appendedMax = Math.max(appendedMax, bytes);
+  });
   let turns = 0;
   const timer = setInterval(() => turns++, 1);
   await repair("data", into(storage, { outStorage, onProgress: (progress) => void told.push(progress) }));
   clearInterval(timer);
   assert(turns > 0);
+  assert(appendedMax > 200_000 && appendedMax < 400_000, `${appendedMax} bytes in one batch`);
   assertEquals(told.at(-1)!.doneBytes, told.at(-1)!.totalBytes);
   await using repaired = await Tree.open("repaired", { storage: outStorage });
   assertEquals(keysOf(repaired), keys.filter((_, i) => i % 2 === 1));
@@ -253,6 +260,109 @@ Deno.test("what fifo has dropped does not come back from a tree with its manifes
   assert(kept.length < 200);
   const { lost, manifest } = await repair("data", into(storage));
   assertEquals([lost, manifest], [[], "used"]);
+});
+
+Deno.test("a batch that makes no sense behind a good checksum is lost, those behind it are had", async () => {
+  const { storage } = await imageOf("kill");
+  const [name, bytes] = [...storage.files()].find(([name]) => name.startsWith("journal"))!;
+  const { id } = parseFileName(name)!;
+  const scan = scanJournal(bytes, id);
+  const { seed } = decodeFileHeader(bytes, "journal", id, name);
+  const first = scan.batches[0]!;
+  const nonsense = bytes.slice();
+  nonsense[first.start] = 99;
+  sealRecord(nonsense, 28, first.end, RECORD_BATCH, seed, 28, first.number, first.durable);
+  storage.damage(name, () => nonsense);
+  const { lost, batches, notes } = await repair("data", into(storage));
+  assertEquals(lost.map(({ file, offset, bytes }) => [file, offset, bytes]), [[name, 28, first.end - 28]]);
+  assertEquals(batches, scan.batches.length - 1);
+  assertEquals(notes.length, 1);
+});
+
+Deno.test("batches of which no journal tells are lost", async () => {
+  const storage = new SimulatedStorage();
+  const tree = await Tree.open("data", { ...TINY, storage, durability: "os", background: "inline" });
+  storage.fail({ operation: "create", file: /^segment/, error: "ENOSPC", sticky: true });
+  for (const key of numbered(4)) tree.insert(key, key.repeat(200));
+  const killed = storage.kill();
+  storage.heal();
+  await tree.close();
+  const journals = [...killed.files().keys()].filter((name) => name.startsWith("journal")).sort();
+  assertEquals(journals.length, 2);
+  const whole = await repair("data", into(killed));
+  assertEquals([whole.entries, whole.lost], [4, []]);
+  killed.damage(journals[0]!, () => undefined);
+  const { lost, entries } = await repair("data", into(killed));
+  assertEquals([lost.map(({ file, bytes }) => [file, bytes]), entries < 4], [[[journals[1], 0]], true]);
+  assertStringIncludes(lost[0]!.reason, "are in no journal");
+});
+
+Deno.test("many segments that share no key come back without a manifest, in one run", async () => {
+  const storage = new SimulatedStorage();
+  const tree = await Tree.open("data", { ...TINY, storage, background: "inline" });
+  const keys = numbered(300);
+  for (const key of keys) tree.insert(key, key.repeat(5));
+  await tree.flushMemtable();
+  await tree.close();
+  for (const name of storage.files().keys()) if (/^[Cm]/.test(name)) storage.damage(name, () => undefined);
+  const outStorage = new MemoryStorage();
+  const { manifest, segments, entries } = await repair("data", into(storage, { outStorage }));
+  assertEquals([manifest, entries, segments > 1], ["none", 300, true]);
+  await using repaired = await Tree.open("repaired", { storage: outStorage });
+  assertEquals(keysOf(repaired), keys);
+});
+
+Deno.test("a refusal where the new tree is to go is thrown", async () => {
+  const { storage } = await imageOf("close");
+  const outStorage = new SimulatedStorage();
+  outStorage.fail({ operation: "open", error: "EACCES" });
+  await assertRejects(() => repair("data", into(storage, { outStorage })), IoError);
+});
+
+Deno.test("what cannot be read back of the new tree is thrown, and nothing of it is left", async () => {
+  const { storage } = await imageOf("close");
+  const outStorage = new SimulatedStorage();
+  outStorage.watch(({ kind, file }) => {
+    if (kind === "openRead" && file === "CURRENT") outStorage.flip("CURRENT", 3, 1);
+  });
+  await assertRejects(() => repair("data", into(storage, { outStorage })), CorruptionError);
+  assertEquals([...outStorage.files().keys()].sort(), ["LOCK", "READERS"]);
+});
+
+Deno.test("a journal that came back after its batches were flushed is not read onto newer values", async () => {
+  const storage = new SimulatedStorage();
+  const tree = await Tree.open("data", { storage });
+  tree.insert("a", "1");
+  tree.insert("b", "1");
+  const [name, bytes] = [...storage.files()].find(([name]) => name.startsWith("journal"))!;
+  tree.insert("a", "2");
+  tree.remove("b");
+  await tree.flushMemtable();
+  await tree.close();
+  storage.damage(name, () => bytes);
+  for (const manifest of ["used", "none"]) {
+    const outStorage = new MemoryStorage();
+    const report = await repair("data", into(storage, { outStorage }));
+    assertEquals([report.manifest, report.batches], [manifest, 0]);
+    await using repaired = await Tree.open("repaired", { storage: outStorage });
+    assertEquals(contentsOf(repaired), "a=2");
+    for (const one of storage.files().keys()) if (/^[Cm]/.test(one)) storage.damage(one, () => undefined);
+  }
+});
+
+Deno.test("segments that a lost edit took away are not missed", async () => {
+  const storage = new SimulatedStorage();
+  const tree = await Tree.open("data", { storage });
+  tree.insert("a", "1");
+  await tree.flushMemtable();
+  tree.clear();
+  await tree.flushMemtable();
+  const killed = storage.kill();
+  await tree.close();
+  const [name, bytes] = [...killed.files()].find(([name]) => name.startsWith("manifest"))!;
+  killed.flip(name, bytes.length - 2 * 28, 1);
+  const { manifest, lost, segments, entries } = await repair("data", into(killed));
+  assertEquals([manifest, lost.map(({ file }) => file), segments, entries], ["prefix", [name], 0, 0]);
 });
 
 testWithFiles("a folder is repaired into another, and not a byte of it changes", async (folder) => {

@@ -11,6 +11,7 @@ import type { VerifyOptions, VerifyProgress } from "@lsm/tree";
 import { ClosedError, CorruptionError, IoError, MemoryStorage, NotFoundError, Tree, verify } from "@lsm/tree";
 import { SimulatedStorage } from "@lsm/tree/testing";
 import {
+  checksum,
   decodeFileHeader,
   encodeRecord,
   historyAfter,
@@ -19,6 +20,7 @@ import {
   scanManifest,
   snapshotEdit,
   withEncodedEdits,
+  writeU32,
 } from "../../core/mod.ts";
 import { joined } from "../support/damage.ts";
 import { imageOf } from "../support/images.ts";
@@ -117,6 +119,21 @@ Deno.test("a journal that a recovery has set aside is not missing", async () => 
   storage.damage(`lost-${name}`, () => bytes);
   const { problems } = await verify("data", { storage });
   assertEquals(problems.map(({ code }) => code), ["JOURNAL_RECOVERY"]);
+});
+
+Deno.test("a segment of a newer module is a problem, with a manifest and without", async () => {
+  const { storage } = await imageOf("close");
+  const name = [...storage.files().keys()].find((name) => name.startsWith("segment"))!;
+  storage.damage(name, (bytes) => {
+    bytes[5] = 2;
+    writeU32(bytes, 24, checksum(bytes, 0, 24, 0));
+    return bytes;
+  });
+  const codesOf = async (): Promise<string[]> =>
+    (await verify("data", { storage })).problems.filter(({ file }) => file === name).map(({ code }) => code);
+  assertEquals(await codesOf(), ["UNSUPPORTED_FORMAT"]);
+  storage.damage("CURRENT", () => undefined);
+  assertEquals(await codesOf(), ["UNSUPPORTED_FORMAT"]);
 });
 
 Deno.test("of one file a hundred problems are listed, and how many more there are", async () => {

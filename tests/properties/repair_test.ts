@@ -34,8 +34,8 @@ import { Session } from "../support/tree_session.ts";
 import { configOf } from "../support/tree_worlds.ts";
 import { anyWorkload, contentsOf, record } from "../support/workloads.ts";
 
-/** A byte string of each kind of damage is tried at every such byte; coprime to the sizes of headers. */
-const STRIDE = 3;
+/** So far apart are the bytes that are changed; coprime to the sizes of headers, so that each field is hit somewhere. */
+const STRIDE = 5;
 
 interface Repaired {
   readonly report: RepairReport;
@@ -144,7 +144,7 @@ for (const end of ["close", "compact", "kill"] as const satisfies readonly Image
         counts[differs ? "lost" : "same"] += 1;
       }
     }
-    assert(counts.same > 200 && counts.lost > 10, JSON.stringify(counts));
+    assert(counts.same > 120 && counts.lost > 10, JSON.stringify(counts));
   });
 
   Deno.test(`a file that is gone, cut off or another's costs what it held: ${end}`, async () => {
