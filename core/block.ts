@@ -26,7 +26,7 @@
  * @module
  */
 
-import { compareBytes, keyFromBytes } from "./bytes.ts";
+import { compareBytes, KEY_BYTES_MAX, keyFromBytes } from "./bytes.ts";
 import { PUT, TOMBSTONE, unknownKind } from "./entry_kind.ts";
 import { CorruptionError } from "./errors.ts";
 import { readU16, readU32, writeU16, writeU32 } from "./little_endian.ts";
@@ -104,6 +104,7 @@ export class Block {
     if (this.#values + this.#total(this.#valueBytes, this.#valueEnds) !== bytes.length) {
       throw notABlock("its lengths do not fit its bytes");
     }
+    if (prefixBytes + keyTotal > KEY_BYTES_MAX) this.#checkKeys();
     if (this.#kinds >= 0) {
       for (let i = this.#kinds; i < this.#kinds + count; i++) {
         if (bytes[i] !== PUT && bytes[i] !== TOMBSTONE) throw unknownKind(bytes[i]!, "a block");
@@ -121,6 +122,15 @@ export class Block {
       before = end;
     }
     return before;
+  }
+
+  /** Throws if a key is too long; only asked where all of them together are. Requires: their lengths fit the bytes. */
+  #checkKeys(): void {
+    for (let i = 0; i < this.count; i++) {
+      if (this.prefixBytes + this.keyEnd(i) - this.keyStart(i) > KEY_BYTES_MAX) {
+        throw notABlock("a key is too long");
+      }
+    }
   }
 
   #end(ends: number, i: number): number {
