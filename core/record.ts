@@ -13,7 +13,8 @@
  *   file it stands. It tells damage from a crash (`recovery.ts`).
  *
  * Reading stops at the first record that is not whole. What stands behind it is searched all the same, byte by byte, but
- * only for what it says of the lost one: if a later record knows it to be durable, its loss is damage and no crash.
+ * only for what it says of the lost one: if a later record knows it to be durable, its loss is damage and no crash. Where a header
+ * is whole and its payload is not, the search goes on behind that payload: what looks like records in there is a value.
  *
  * Given up: no blocks of fixed size as in LevelDB's log, so nothing is padded or split, and a reader cannot skip to
  * the next block after damage; the search does that at 1 byte a step, only then.
@@ -134,7 +135,7 @@ export function scanRecords(file: Uint8Array, fileSeed: number): RecordScan {
     const found = recordAt(file, at, fileSeed);
     if (typeof found === "string") {
       const tail = { offset: at, bytes: file.length - at, reason: found };
-      return { records, tail, behind: recordsBehind(file, at + 1, fileSeed) };
+      return { records, tail, behind: recordsBehind(file, at, fileSeed) };
     }
     records.push(found);
     at = found.end;
@@ -189,19 +190,25 @@ function isRecordKind(kind: number): kind is RecordKind {
   return kind >= RECORD_BATCH && kind <= RECORD_HISTORY;
 }
 
-/** Searches for whole records behind a damaged place, at any byte. */
+/** Searches for whole records behind a damaged place, at any byte but those of records whose header is whole. Cost: one pass. */
 function recordsBehind(file: Uint8Array, from: number, fileSeed: number): RecordRef[] {
   const records: RecordRef[] = [];
   let at = from;
   while (at + RECORD_HEADER_BYTES <= file.length) {
-    const fits = readU32(file, at + 4) <= file.length - at - RECORD_HEADER_BYTES;
-    const found = fits && isRecordKind(file[at + 19]!) ? recordAt(file, at, fileSeed) : "no record";
-    if (typeof found === "string") {
+    if (!isHeaderOfRecord(file, at, fileSeed)) {
       at += 1;
-    } else {
-      records.push(found);
-      at = found.end;
+      continue;
     }
+    const found = recordAt(file, at, fileSeed);
+    if (typeof found !== "string") records.push(found);
+    at += RECORD_HEADER_BYTES + readU32(file, at + 4);
   }
   return records;
+}
+
+/** Tells whether a whole header of a record that ends within the file stands at `at`; the likely "no" costs no checksum. */
+function isHeaderOfRecord(file: Uint8Array, at: number, fileSeed: number): boolean {
+  const start = at + RECORD_HEADER_BYTES;
+  return readU32(file, at + 4) <= file.length - start && isRecordKind(file[at + 19]!) &&
+    readU32(file, at) === checksum(file, at + 4, start, placeSeed(fileSeed, at));
 }
