@@ -25,7 +25,7 @@
 import type { StoredConfig } from "./config.ts";
 import { readConfig, readLabel, writeConfig, writeLabel } from "./config.ts";
 import { CorruptionError } from "./errors.ts";
-import { ByteReader, ByteWriter } from "./little_endian.ts";
+import { ByteReader, ByteWriter, NUMBER_MAX } from "./little_endian.ts";
 import type { JournalRef } from "./memtable.ts";
 import type { JournalFence, Place, Run, SegmentId, SegmentMeta, Version } from "./version.ts";
 import { checkRuns, EMPTY_VERSION, withoutSegments, withSegments } from "./version.ts";
@@ -108,6 +108,9 @@ export function applyEdit(version: Version, edit: Edit): Version {
   if (wrong !== undefined) throw unfit(wrong);
   if (edit.nextId < version.nextId || edit.flushedSeqno < version.flushedSeqno) {
     throw unfit("a mark goes back");
+  }
+  if (Math.max(edit.nextId, edit.flushedSeqno, version.editNumber + 1) > NUMBER_MAX) {
+    throw unfit("it leaves no numbers to go on with");
   }
   return {
     runs,

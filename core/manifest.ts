@@ -39,6 +39,7 @@ import { decodeFileHeader } from "./file_header.ts";
 import { CURRENT_NAME, fileName, parseFileName } from "./file_names.ts";
 import type { Chronicle, History } from "./history.ts";
 import { decodeHistory, historyAfter, withEncodedEdits } from "./history.ts";
+import { NUMBER_MAX } from "./little_endian.ts";
 import type { RecordRef, RecordTail } from "./record.ts";
 import {
   durableOf,
@@ -169,7 +170,7 @@ export function encodeCurrent(id: number): Uint8Array<ArrayBuffer> {
 export function decodeCurrent(bytes: Uint8Array): number {
   const text = String.fromCharCode(...bytes.subarray(0, 64));
   const parsed = parseFileName(text.slice(0, text.indexOf(" ")));
-  if (parsed?.kind === "manifest") {
+  if (parsed?.kind === "manifest" && parsed.id <= NUMBER_MAX) {
     const expected = encodeCurrent(parsed.id);
     if (expected.length === bytes.length && expected.every((byte, i) => byte === bytes[i])) return parsed.id;
   }

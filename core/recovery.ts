@@ -331,11 +331,15 @@ function damagedJournal(replay: Replay, durable: number): JournalRecoveryError {
   );
 }
 
+/** A name further ahead is not one that the tree gave since its last edit: counting on from it would use the numbers up. */
+const IDS_AHEAD_MAX = 2 ** 40;
+
+/** Returns an id that no name in the folder has, and none behind it that the tree can come to. */
 function nextIdOf(version: Version, names: readonly string[]): number {
   let next = version.nextId;
   for (const name of names) {
     const id = parseFileName(name.replace(/^lost-/, ""))?.id;
-    if (id !== undefined) next = Math.max(next, id + 1);
+    if (id !== undefined && id < version.nextId + IDS_AHEAD_MAX) next = Math.max(next, id + 1);
   }
   return next;
 }

@@ -72,6 +72,8 @@ Deno.test("an edit that does not fit the version is corrupt, and says why", () =
     ["below one of a deeper level", { added: [{ ...at, level: 2, index: 0, join: false }] }],
     ["a mark goes back", { nextId: 4 }],
     ["a mark goes back", { flushedSeqno: 9 }],
+    ["leaves no numbers to go on with", { nextId: 2 ** 52 + 1 }],
+    ["leaves no numbers to go on with", { flushedSeqno: 2 ** 52 + 1 }],
   ];
   for (const [why, part] of unfit) {
     assertThrows(() => applyEdit(before, { ...NOTHING, ...marks, ...part }), CorruptionError, why);
