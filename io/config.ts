@@ -10,7 +10,7 @@
 import type { CompactionStrategy } from "../compaction/mod.ts";
 import { leveled, storedStrategy, strategyFrom } from "../compaction/mod.ts";
 import type { CompressionName, RecoveryMode, StoredConfig } from "../core/mod.ts";
-import { checkNumber, checkStoredConfig } from "../core/mod.ts";
+import { checkNumber, checkStoredConfig, CorruptionError } from "../core/mod.ts";
 import { workerObstacle } from "./background.ts";
 import { BlockCache } from "./block_cache.ts";
 import type { Storage } from "./storage.ts";
@@ -172,6 +172,7 @@ export interface MergedConfig {
  *
  * @throws {TypeError} If one has a wrong type.
  * @throws {RangeError} If a number is out of its limits.
+ * @throws {CorruptionError} If a stored strategy has options that it refuses.
  */
 export function mergeConfig(config: Config, handle: HandleConfig, stored: StoredConfig): MergedConfig {
   const notes: string[] = [];
@@ -195,12 +196,24 @@ export function mergeConfig(config: Config, handle: HandleConfig, stored: Stored
 }
 
 function storedOrDefaultStrategy(stored: StoredConfig, notes: string[]): CompactionStrategy {
-  const strategy = strategyFrom(stored.strategy);
+  const strategy = strategyAsStored(stored);
   if (strategy !== undefined) return strategy;
   notes.push(
     `the compaction strategy "${stored.strategy.name}" cannot be stored and was not given: leveled applies`,
   );
   return leveled();
+}
+
+/** Options that a strategy refuses are none that this module has stored: nobody has given them wrong. */
+function strategyAsStored({ strategy }: StoredConfig): CompactionStrategy | undefined {
+  try {
+    return strategyFrom(strategy);
+  } catch (cause) {
+    throw new CorruptionError(
+      `Cannot use the compaction strategy that is stored with the tree: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
 }
 
 function storedOrDefaultCompression(stored: StoredConfig, notes: string[]): CompressionName {
