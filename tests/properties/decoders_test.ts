@@ -7,7 +7,8 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { allocationsOf } from "../support/allocations.ts";
-import { DECODERS, isDamage } from "../support/decoders.ts";
+import { isDamage } from "../support/decoder.ts";
+import { DECODERS } from "../support/decoders.ts";
 import { fuzzDecoders, outcomeOfDecoding } from "../support/fuzz.ts";
 import { Mutator } from "../support/mutator.ts";
 

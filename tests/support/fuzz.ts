@@ -8,8 +8,9 @@
  * @module
  */
 
-import type { Decoder } from "./decoders.ts";
-import { DECODERS, isDamage } from "./decoders.ts";
+import type { Decoder } from "./decoder.ts";
+import { isDamage } from "./decoder.ts";
+import { DECODERS } from "./decoders.ts";
 import { Mutator, outcomeOf, outcomeOfSize, shortHex } from "./mutator.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;

@@ -21,7 +21,7 @@ import { parseFileName } from "../../core/file_names.ts";
 import { SeededRandom } from "../../io/simulated_choices.ts";
 import type { TreeImage } from "./damage_images.ts";
 import { shapeText } from "./damage_images.ts";
-import { isDamage } from "./decoders.ts";
+import { isDamage } from "./decoder.ts";
 import type { SegmentPieces } from "./forged_files.ts";
 import {
   forgedManifest,
