@@ -448,7 +448,8 @@ export class Tree extends Reads implements AsyncDisposable {
    * Reads and writes go on meanwhile; it tells of the files as they are when it begins, and until it ends none of them is removed. What is
    * only in memory yet (`durability: "buffered"`) is not looked at.
    *
-   * Cost: reads the tree once in this thread, and gives the event loop its turn every few milliseconds.
+   * Cost: reads the tree once in this thread. The event loop has its turn every few milliseconds, but for the journals, which are read in one
+   * go, as by an open.
    *
    * @returns What was found; damage is reported and never thrown.
    * @throws {TypeError} If an option has a wrong type.

@@ -89,8 +89,9 @@ const PROBLEMS_PER_FILE_MAX = 100;
  * Read-only: it changes no byte and makes no file. It works beside a writer too: the files that the tree consists of when it begins
  * are kept until it ends.
  *
- * Cost: reads the tree once; gives the event loop its turn every few milliseconds. Memory: the journals, and one
- * block with the index and the filter of one segment.
+ * Cost: reads the tree once, about 130 MB/s; gives the event loop its turn every few milliseconds, but for the journals, which are read
+ * in one go, as by an open (16 MiB take some 200 ms). Memory: the journals, and one block with the index and the filter of one
+ * segment.
  *
  * @param folder The folder of the tree.
  * @returns What was found; damage is reported and never thrown.
