@@ -8,9 +8,9 @@
  * @module
  */
 
+import { assert } from "@std/assert";
 import { CorruptionError, JournalRecoveryError, UnsupportedFormatError } from "../../core/errors.ts";
 import { sameBytes } from "./damage.ts";
-import { assert } from "@std/assert";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 

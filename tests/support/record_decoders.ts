@@ -7,6 +7,7 @@
  * @module
  */
 
+import { assertEquals } from "@std/assert";
 import { BatchBuilder, decodeBatch } from "../../core/batch.ts";
 import type { Operation } from "../../core/batch.ts";
 import { readConfig, writeConfig } from "../../core/config.ts";
@@ -21,7 +22,6 @@ import { bytesOfDump, CURRENT_DUMP, HISTORY_DUMP, JOURNAL_DUMP, MANIFEST_DUMP } 
 import { SAMPLE_EDITS, SAMPLE_HISTORY, SAMPLE_IDS, SAMPLE_SNAPSHOT } from "../golden/samples.ts";
 import { addOperations } from "./record_files.ts";
 import { resealCurrent, resealRecords } from "./resealed.ts";
-import { assertEquals } from "@std/assert";
 import type { Decoder } from "./decoder.ts";
 import { asIs, isDamage, same } from "./decoder.ts";
 

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { assert, assertEquals } from "@std/assert";
 import { Block } from "../../core/block.ts";
 import { KEY_BYTES_MAX } from "../../core/bytes.ts";
 import { CorruptionError } from "../../core/errors.ts";
@@ -23,7 +24,6 @@ import { joined } from "./damage.ts";
 import { SALT } from "./record_files.ts";
 import { resealFooter, resealFrame, resealHeader, resealSegment, segmentPlaces } from "./resealed.ts";
 import { readSegment, segmentFile } from "./segment_files.ts";
-import { assert, assertEquals } from "@std/assert";
 import type { Decoder } from "./decoder.ts";
 import { asIs, same } from "./decoder.ts";
 
