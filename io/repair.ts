@@ -104,7 +104,7 @@ const BATCH_BYTES = 256 * 1024;
  * @returns What was found, and what is lost.
  * @throws {TypeError} If an option has a wrong type.
  * @throws {NotFoundError} If there is no file of a tree.
- * @throws {AlreadyExistsError} If `out` is not empty.
+ * @throws {AlreadyExistsError} If `out` is not empty, or lies in the folder of the damaged tree.
  * @throws {LockedError} If the tree is open for writing.
  * @throws {UnsupportedFormatError} If a newer module wrote it.
  * @throws {IoError} If the operating system refuses; sectors that the disk cannot read are lost bytes instead.
@@ -138,6 +138,11 @@ export async function repair(folder: string | URL, options: RepairOptions): Prom
   const outStorage = storageOf(options.outStorage, outPath);
   const pace = new Pace(options);
   pace.check();
+  if (options.outStorage === undefined && `${outPath}/`.startsWith(`${path}/`)) {
+    throw new AlreadyExistsError(
+      `Cannot repair into "${outPath}": it lies in the damaged tree; name another`,
+    );
+  }
   checkOut(outPath, outStorage);
   storage.open({ create: false, readOnly: true });
   try {

@@ -139,6 +139,7 @@ Deno.test("it writes to nothing that is not empty, and not to what it reads", as
     () => repair("data", { out: "data", storage, outStorage: storage }),
     AlreadyExistsError,
   );
+  await assertRejects(() => repair("data", { out: "data/repaired", storage }), AlreadyExistsError, "lies in");
   const foreign = new SimulatedStorage();
   foreign.open({ create: true, readOnly: false });
   foreign.damage("letter.txt", () => new Uint8Array(3));
