@@ -86,8 +86,8 @@ export const DURABILITY: readonly Mutant[] = [
   {
     name: "the header of a journal, with the salt, is not synced when it is made",
     file: "io/journal_writer.ts",
-    find: "header.length);\n      file.sync();",
-    replace: "header.length);",
+    find: "file.sync();\n    return file;",
+    replace: "return file;",
     killedBy: ["tests/regressions/journal_of_a_used_name_test.ts", CRASH],
   },
   {

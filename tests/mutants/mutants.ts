@@ -11,6 +11,7 @@ import { FORMATS } from "./formats.ts";
 import type { Mutant } from "./mutant.ts";
 import { READS } from "./reads.ts";
 import { RECOVERY } from "./recovery.ts";
+import { VERIFICATION } from "./verification.ts";
 import { WRITES } from "./writes.ts";
 
 /** All mutants. */
@@ -22,4 +23,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...READS,
   ...COMPACTION,
   ...BACKGROUND,
+  ...VERIFICATION,
 ];

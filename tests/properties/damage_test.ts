@@ -12,10 +12,10 @@ import { addCounts, damageTree, damageTreeTwice, noDamage } from "../support/dam
 import { FAMILIES } from "../support/damage_families.ts";
 import type { TreeImage } from "../support/damage_images.ts";
 import { IMAGE_SHAPES, treeImage } from "../support/damage_images.ts";
+import { scaled, SEED, tried } from "../support/effort.ts";
 
-/** Damages of each family and tree in the normal run, but for the families of which all are tried; a soak run has no such limit. */
-const BUDGET = 250;
-const SEED = 20_260_803;
+/** Damages of each family and tree, but for the families of which all are tried. */
+const BUDGET = scaled(250);
 
 const images: Promise<readonly TreeImage[]> = Promise.all(IMAGE_SHAPES.map(treeImage));
 
@@ -28,6 +28,7 @@ async function damageAll(family: string, budget?: number): Promise<DamageCounts>
     counts.tried > 100 && counts.corruption + counts.reported > 0,
     `${family}: ${JSON.stringify(counts)}`,
   );
+  tried(counts.tried, "damages of files");
   return counts;
 }
 
@@ -44,8 +45,8 @@ Deno.test("the trees have segments of several blocks, filters, levels and compre
 });
 
 Deno.test("a bit of every byte that is flipped is found, or was not needed", async () => {
-  const { tried, corruption, journal, same } = await damageAll("bytes");
-  assert(corruption > tried / 2 && journal > tried / 20 && same < tried / 5);
+  const { tried: all, corruption, journal, same } = await damageAll("bytes");
+  assert(corruption > all / 2 && journal > all / 20 && same < all / 5);
 });
 
 Deno.test("files that end too early are found, or end the tree earlier as a torn write does", async () => {
@@ -72,6 +73,7 @@ Deno.test("several damages at once are found, or were not needed", async () => {
   }
   assertEquals(counts.tried, BUDGET * IMAGE_SHAPES.length);
   assert(counts.corruption > counts.tried / 2);
+  tried(counts.tried, "damages of files");
 });
 
 Deno.test("a wrong answer is told with the seed, the tree and the damage", async () => {

@@ -9,12 +9,12 @@ import fc from "fast-check";
 import { allocationsOf } from "../support/allocations.ts";
 import { isDamage } from "../support/decoder.ts";
 import { DECODERS } from "../support/decoders.ts";
+import { effort, scaled, SEED, tried } from "../support/effort.ts";
 import { fuzzDecoders, outcomeOfDecoding } from "../support/fuzz.ts";
 import { Mutator } from "../support/mutator.ts";
 
-/** Inputs for each decoder in the normal run; a soak run takes another seed and as many as it has time for. */
-const INPUTS = 2_500;
-const SEED = 20_260_801;
+/** Inputs for each decoder. */
+const INPUTS = scaled(2_500);
 
 /** What a decoder may ask for: this many bytes for each of its input, and a few kilobytes beside. */
 const BYTES_EACH_MAX = 16;
@@ -27,6 +27,7 @@ const EXPANSION_MAX = 255;
 Deno.test("mutated encodings are decoded or damaged, with and without right checksums", () => {
   const counts = fuzzDecoders(SEED, INPUTS);
   assertEquals(counts.inputs, INPUTS * DECODERS.length);
+  tried(counts.inputs, "inputs of decoders");
   for (const [name, [inputs, accepted, outcomes]] of counts.decoders) {
     assert(
       accepted > 0 && (accepted < inputs || name === "filter"),
@@ -84,7 +85,7 @@ Deno.test("any bytes are decoded or damaged by every decoder, sealed or not", ()
         outcomeOfDecoding(decoder, isSealed ? decoder.seal(own) : own, 0);
       }
     }),
-    { numRuns: 300, seed: SEED },
+    effort(300),
   );
 });
 

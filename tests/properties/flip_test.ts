@@ -19,6 +19,7 @@ import type { Tree } from "@lsm/tree";
 import { CorruptionError, JournalRecoveryError } from "@lsm/tree";
 import type { SimulatedStorage } from "@lsm/tree/testing";
 import { joined } from "../support/damage.ts";
+import { tried } from "../support/effort.ts";
 import type { Image } from "../support/images.ts";
 import { imageOf, openImage } from "../support/images.ts";
 import { contentsOf } from "../support/workloads.ts";
@@ -139,6 +140,7 @@ Deno.test("every flipped bit of a tree that was closed in order is found, but in
         }
       }
     }
+    tried(tally.of(""), "flipped bits");
     const closing = 8 * 28;
     assertEquals(tally.of("journal same, reported"), end === "close" ? closing : 0);
     assertEquals(tally.of("manifest same, reported"), closing);
@@ -158,6 +160,7 @@ Deno.test("every flipped bit of a killed tree is found, or ends it earlier as a 
       }
     }
   }
+  tried(tally.of(""), "flipped bits");
   assertEquals(
     tally.of("journal earlier,"),
     tally.of("journal earlier"),
@@ -178,6 +181,7 @@ Deno.test("a file that is cut off anywhere is found, or nothing of it was needed
         judge(image, name, answer, end === "kill" && name.startsWith("journal"), tally);
       }
     }
+    tried(tally.of(""), "damages of files");
     assertEquals(tally.of("segment same") + tally.of("CURRENT same"), 0);
     assertEquals(tally.of("manifest same"), 28, "its mark or closing record");
     assertEquals(
