@@ -260,7 +260,7 @@ export const RECOVERY: readonly Mutant[] = [
     killedBy: ["tests/core/rewritten_journal_test.ts", CRASH],
   },
   {
-    name: "a repair puts the batches of an unfinished copy of a journal on top of newer ones",
+    name: "a repair puts a batch that only a copy of a journal still has on top of newer ones",
     file: "io/repair_source.ts",
     find: "sort((a, b) => a.record.number - b.record.number)",
     replace: "sort((a, b) => a.journal.id - b.journal.id || a.record.number - b.record.number)",

@@ -17,6 +17,21 @@ function open(storage: SimulatedStorage, recoveryMode: RecoveryMode): Promise<Tr
   return Tree.open("data", { storage, recoveryMode, maxMemtableSize: 8192, fsyncInterval: null });
 }
 
+/** A journal of a process that was killed, damaged at its second batch; the third knows that to be durable. */
+async function damagedAndKilled(): Promise<SimulatedStorage> {
+  const storage = new SimulatedStorage();
+  const tree = await open(storage, "tolerate-tail");
+  for (const key of ["a", "b"]) tree.insert(key, "1");
+  await tree.flush();
+  tree.insert("c", "1");
+  await tree.flush();
+  const killed = storage.kill();
+  await tree.close();
+  const journal = [...killed.files().keys()].find((name) => name.startsWith("journal"))!;
+  killed.flip(journal, 70, 1);
+  return killed;
+}
+
 /** Three journals that the manifest lists, the second of which is damaged at its second batch. */
 async function damaged(): Promise<SimulatedStorage> {
   const storage = new SimulatedStorage();
@@ -53,4 +68,22 @@ Deno.test("a point-in-time recovery that is crashed anywhere can be done again",
     }
   }
   assert(half > 0, "it was never crashed between the rename and the decision");
+});
+
+Deno.test("what a point-in-time recovery keeps of a journal that it sets aside is durable before", async () => {
+  const storage = await damagedAndKilled();
+  await assertRejects(() => open(storage, "tolerate-tail"), JournalRecoveryError);
+  const stops: SimulatedStorage[] = [];
+  beforeEachChange(storage, () => stops.push(storage.kill()));
+  await (await open(storage, "point-in-time")).close();
+  let half = 0;
+  for (const stop of stops) {
+    for (const crashed of stop.crashes(60)) {
+      const names = crashed.list().map(({ name }) => name);
+      if (names.some((name) => name.startsWith("lost-journal"))) half += 1;
+      await using again = await open(crashed, "point-in-time");
+      assertEquals(contentsOf(again), "a=1");
+    }
+  }
+  assert(half > 0, "it was never crashed behind the rename");
 });

@@ -34,3 +34,24 @@ Deno.test("whenever a recovery is killed, a repair gives what the tree held", as
     assertEquals(contentsOf(repaired), contents, `lost: ${JSON.stringify(lost)}`);
   }
 });
+
+Deno.test("a batch that is damaged in one of two copies takes its place, and not that of newer ones", async () => {
+  const storage = new SimulatedStorage();
+  const tree = await Tree.open("data", { storage, fsyncInterval: null });
+  for (const value of ["1", "2", "3"]) tree.insert("a", value);
+  const killed = storage.kill();
+  await tree.close();
+  let both: SimulatedStorage | undefined;
+  beforeEachChange(killed, ({ kind }) => {
+    if (kind === "rename") both ??= killed.kill();
+  });
+  await (await Tree.open("data", { storage: killed, fsyncInterval: null })).close();
+  const journals = [...both!.files().keys()].filter((name) => name.startsWith("journal"));
+  assertEquals(journals.length, 2);
+  both!.flip(journals.sort()[0]!, 80, 1);
+  const outStorage = new MemoryStorage();
+  const { lost } = await repair("data", { out: "repaired", storage: both!, outStorage });
+  assertEquals(lost.length, 1);
+  await using repaired = await Tree.open("repaired", { storage: outStorage });
+  assertEquals(contentsOf(repaired), "a=3");
+});
