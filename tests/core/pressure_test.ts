@@ -67,6 +67,13 @@ Deno.test("level 0 slows writers from twice its threshold on and stops them at t
   assertEquals(twelve, { level: "stop", ratio: 1, reason: "12 level 0 segments, limit 12" });
 });
 
+Deno.test("while no more than a flush is under way neither level 0 nor debt presses anybody: it makes neither smaller", () => {
+  const tree = withRuns(20, false);
+  tree.put(["a", "x"]).seal();
+  assertEquals(tree.state.inFlight.map((task) => task.kind), ["flush"]);
+  assertEquals(pressureOf(tree.state, { ...OPTIONS, debt: () => Infinity }), GO);
+});
+
 Deno.test("memtables that will become runs of level 0 count as such, so that its limit is never passed", () => {
   const tree = withRuns(10, true);
   tree.put(["a", "x"]).seal();

@@ -293,6 +293,72 @@ Deno.test("a compression that throws is a failure of the work that needed it", (
   assertEquals([tree.state.failure!.work, tree.state.inFlight], ["compaction", []]);
 });
 
+Deno.test("what a merge writes is as young as the youngest of its inputs", () => {
+  const tree = new PureTree(LARGE);
+  for (const now of [5_000, 9_000, 7_000]) {
+    tree.now = now;
+    tree.put(["a", "1"]).seal().settle();
+  }
+  const segments = versionSegments(tree.state.version);
+  assertEquals(segments.map(({ writtenAt }) => writtenAt), [7_000, 9_000, 5_000]);
+  tree.choose({ kind: "merge", segments: segments.map(({ id }) => id), destLevel: 1, targetSize: 1024 })
+    .settle();
+  const [merged, ...others] = versionSegments(tree.state.version);
+  assertEquals([merged!.seqnoMin, merged!.seqnoMax, merged!.writtenAt, others], [1, 3, 9_000, []]);
+});
+
+Deno.test("where several tasks may run one place is kept for a flush, where one may run there is none to keep", () => {
+  const begun = (tasksMax: number): string[] => {
+    let isEager = false;
+    const options: StepOptions = {
+      ...LARGE,
+      tasksMax,
+      choose: (version, busy) => {
+        const free = versionSegments(version).find(({ id }) => !busy.has(id));
+        if (!isEager || free === undefined) return { kind: "none" };
+        return { kind: "merge", segments: [free.id], destLevel: 1, targetSize: 1024 };
+      },
+    };
+    const tree = new PureTree(options);
+    for (const key of ["a", "b", "c", "d"]) tree.put([key, "1"]).seal().settle();
+    isEager = true;
+    tree.dispatch({ kind: "tick", force: false, ask: true, now: tree.now });
+    tree.put(["e", "1"]).seal();
+    return tree.state.inFlight.map((task) => task.kind);
+  };
+  assertEquals(begun(1), ["merge", "flush"]);
+  assertEquals(begun(2), ["merge", "flush"]);
+  assertEquals(begun(3), ["merge", "merge", "flush"]);
+});
+
+Deno.test("a compaction that failed keeps no flush from being begun, a failed flush keeps compactions", () => {
+  const tree = twoSegments();
+  const segments = versionSegments(tree.state.version).map((segment) => segment.id);
+  const merge: CompactionChoice = { kind: "merge", segments, destLevel: 1, targetSize: 1024 };
+  tree.choose(merge);
+  tree.fail(0);
+  assertEquals(tree.state.failure!.work, "compaction");
+  tree.put(["c", "3"]);
+  // A full memtable is sealed by a write, which asks for no new try of what has failed.
+  const full = { ...LARGE, maxMemtableSize: 1 };
+  const before = tree.state;
+  tree.put(["d", "4"]);
+  const { command } = tree.history.at(-1)!;
+  const flushing = step(before, command, full);
+  assertEquals([kinds(flushing).includes("flush"), flushing.state.failure], [true, before.failure]);
+  tree.settle();
+
+  const other = twoSegments().put(["c", "3"]).seal();
+  other.fail(0);
+  const { failure } = other.state;
+  assertEquals(failure!.work, "flush");
+  const asked = step(other.state, { kind: "tick", force: false, ask: true, now: other.now }, {
+    ...LARGE,
+    choose: () => merge,
+  });
+  assertEquals([asked.state.inFlight, asked.state.failure], [[], failure]);
+});
+
 /** Two segments of level 0, "b" above "a", and nothing under way. */
 function twoSegments(): PureTree {
   return new PureTree(LARGE).put(["a", "1"]).seal().settle().put(["b", "2"]).seal().settle();

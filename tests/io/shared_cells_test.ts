@@ -54,8 +54,11 @@ Deno.test("only the task that is not wanted any more is told so", () => {
   tree.lane(0).cancel(7);
   assertEquals(worker.lane(0).isCancelled(7), true);
   tree.lane(0).offer(8);
+  assertEquals(worker.lane(0).isCancelled(7), true);
   worker.lane(0).claim(8);
   assertEquals(worker.lane(0).isCancelled(8), false);
+  tree.lane(0).offer(9);
+  assertEquals(worker.lane(0).isCancelled(8), true, "its Worker was taken for dead, and is not");
 });
 
 Deno.test("each lane shows how its Worker gets on, and a new task begins at nothing", () => {
