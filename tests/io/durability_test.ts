@@ -9,14 +9,19 @@
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import type { CompactionStrategy, Config, Durability, Tree } from "@lsm/tree";
 import { ClosedError, IoError, MemoryStorage, NoSpaceError, PoisonedError, TreeError } from "@lsm/tree";
+import { Durability as Barriers } from "../../io/durability.ts";
+import { JournalWriter } from "../../io/journal_writer.ts";
+import { PureTree, SMALL } from "../support/pure_tree.ts";
 import {
   copyOf,
   FailingStorage,
+  namesOf,
   numbered,
   openInMemory,
   READS,
   text,
   texts,
+  TINY,
   treeOf,
   WRITES,
 } from "../support/trees.ts";
@@ -34,6 +39,15 @@ async function opened(durability: Durability, config: Config = {}): Promise<Tree
 
 function later(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+/** Waits for something that has to happen in a few seconds. */
+async function soon(happened: () => boolean | Promise<boolean>): Promise<void> {
+  const began = performance.now();
+  while (!await happened()) {
+    assert(performance.now() - began < 5_000, "it has not happened in 5 s");
+    await later(5);
+  }
 }
 
 Deno.test("a returned write survives the death of the process, unless it is buffered", async () => {
@@ -82,17 +96,53 @@ Deno.test("what is buffered is written out by a flush of the memtable, by close 
   assertEquals(texts(again), ["a=a", "b=2"]);
   again.insert("c", "3");
   assertEquals(await survivors(again), ["a=a", "b=2"]);
-  while ((await survivors(again)).length < 3) await later(5);
+  await soon(async () => (await survivors(again)).length === 3);
+});
+
+Deno.test("what is buffered in two chunks is written out in the order in which it was written", async () => {
+  const storage = new MemoryStorage();
+  // Records of 20 KiB are encoded in chunks of 256 KiB, and at most 64 KiB of them wait: now and then in two chunks.
+  await using tree = await openInMemory({ storage, durability: "buffered", fsyncInterval: null });
+  const keys = numbered(40);
+  for (const [i, key] of keys.entries()) {
+    tree.insert(key, key.repeat(4_000));
+    await using copy = await openInMemory({ storage: copyOf(storage) });
+    assertEquals([copy.recovery.dropped, copy.len() <= i + 1], [undefined, true]);
+  }
+  await tree.flush();
+  assertEquals((await survivors(tree)).length, keys.length);
 });
 
 Deno.test("the interval syncs what was written, and then there is nothing to sync", async () => {
   await using tree = await opened("os", { fsyncInterval: 5 });
-  while (tree.stats().batches.durable < 1) await later(5);
+  await soon(() => tree.stats().batches.durable === 1);
   const { syncs } = tree.stats();
   await later(30);
   assertEquals(tree.stats().syncs, syncs);
   tree.insert("b", "2");
-  while (tree.stats().batches.durable < 2) await later(5);
+  await soon(() => tree.stats().batches.durable === 2);
+});
+
+Deno.test("a clock that jumps back lets nothing wait for longer than the interval", async () => {
+  for (const jump of [-3_600_000, 3_600_000]) {
+    const tree = new PureTree(SMALL).put(["a", "1"]);
+    let now = 10_000_000;
+    let passed = 0;
+    const host = {
+      currentState: () => tree.state,
+      barrierPassed: () => void (passed += 1),
+      poisonIfBarrier: String,
+    };
+    const storage = new MemoryStorage();
+    storage.open({ create: true, readOnly: false });
+    const barriers = new Barriers(host, new JournalWriter(storage, false), 1_000, () => now);
+    barriers.keepInterval(now += 500);
+    await Promise.resolve();
+    assertEquals(passed, 0);
+    barriers.keepInterval(now += jump);
+    await barriers.stop();
+    assertEquals(passed, 1);
+  }
 });
 
 Deno.test("the interval also syncs what was written while a sync was under way", async () => {
@@ -276,6 +326,29 @@ Deno.test("a failed barrier poisons the tree: reads go on, writes are refused un
     assertEquals(text(again.get("a")), "1");
     again.insert("c", "3");
   }
+});
+
+Deno.test("after a failed barrier no file is removed, whoever lets go of it", async () => {
+  const storage = new FailingStorage();
+  const tree = await openInMemory({ ...TINY, storage, fsyncInterval: null });
+  for (const key of numbered(40)) tree.insert(key, key.padEnd(100, "."));
+  const [early, late] = [tree.snapshot(), tree.snapshot()];
+  await tree.compact();
+  tree.insert("a", "1");
+  const late2 = tree.snapshot();
+  await tree.compact();
+  const before = namesOf(storage, "segment");
+  assert(before.length > tree.segmentCount());
+  tree.insert("a", "2");
+  storage.failing.set("sync", "journal");
+  await assertRejects(() => tree.flush(), NoSpaceError);
+  storage.failing.clear();
+  early.close();
+  late.close();
+  assertEquals(namesOf(storage, "segment"), before);
+  await assertRejects(() => tree.close(), PoisonedError);
+  late2.close();
+  assertEquals(namesOf(storage, "segment"), before);
 });
 
 Deno.test("a flush that meets a full disk fails no write, and is done when there is space again", async () => {

@@ -77,3 +77,20 @@ Deno.test("a recovered journal that filled several memtables is given back once"
   await tree.flushMemtable();
   assertEquals([tree.len(), tree.stats().lastError], [0, undefined]);
 });
+
+Deno.test("a recovered journal stays as long as a memtable that waits points into it", async () => {
+  const storage = new MemoryStorage();
+  {
+    await using tree = await Tree.open("data", { storage });
+    for (let i = 0; i < 40; i++) tree.insert(key(i), VALUE);
+  }
+  await using tree = await Tree.open("data", { storage, maxMemtableSize: 1024 });
+  assert(tree.stats().memtables.sealed > 1);
+  await tree.flushMemtable();
+  assertEquals([tree.stats().memtables.sealed, tree.stats().lastError], [0, undefined]);
+  const text = new TextDecoder();
+  assertEquals(
+    tree.iter().map(([one, value]) => text.decode(one) + text.decode(value)).toArray(),
+    Array.from({ length: 40 }, (_, i) => key(i) + VALUE),
+  );
+});

@@ -5,7 +5,7 @@
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import type { Config } from "@lsm/tree";
+import type { Config, StorageFile } from "@lsm/tree";
 import {
   AlreadyExistsError,
   ClosedError,
@@ -33,6 +33,16 @@ import {
 
 function reader(storage: MemoryStorage, config: Config = {}): Promise<Tree> {
   return openInMemory({ storage, readOnly: true, ...config });
+}
+
+/** A storage that tells of each file before it is opened for reading. */
+class WatchedStorage extends MemoryStorage {
+  beforeRead: ((name: string) => void) | undefined;
+
+  override openRead(name: string): StorageFile {
+    this.beforeRead?.(name);
+    return super.openRead(name);
+  }
 }
 
 /** The bytes and times of all that is in a folder, and of the folder. */
@@ -131,6 +141,23 @@ Deno.test("a read-only open waits while a writer removes files", async () => {
   removing.release();
   await using tree = await opening;
   assertEquals(texts(tree), ["a=a"]);
+});
+
+Deno.test("a read-only open begins anew when a writer puts another manifest in place of the one it is about to read", async () => {
+  const storage = new WatchedStorage();
+  await (await treeOf(["a"], { storage })).close();
+  await using writer = await openInMemory({ storage });
+  writer.insert("b", "b");
+  let tries = 0;
+  storage.beforeRead = (name) => {
+    if (!name.startsWith("manifest")) return;
+    tries += 1;
+    // The first edit of a handle begins a new manifest, and the old one goes: it is done when this returns.
+    if (tries === 1) void writer.flushMemtable();
+  };
+  await using tree = await reader(storage);
+  storage.beforeRead = undefined;
+  assertEquals([texts(tree), tries], [["a=a", "b=b"], 2]);
 });
 
 Deno.test("a reader sees all that the operating system had been given: buffered writes after a flush", async () => {

@@ -224,6 +224,20 @@ Deno.test("fetchUpdate returns the old value and updateFetch the new one", async
   assertEquals(tree.isEmpty(), true);
 });
 
+Deno.test("an update may change what it is given: that is neither in the tree nor what is returned", async () => {
+  await using tree = await treeOf(["abc"]);
+  const seen: Uint8Array[] = [];
+  const spoil = (old: Uint8Array | undefined): Value => {
+    seen.push(old!);
+    old!.fill(0);
+    return "new";
+  };
+  assertEquals(text(tree.fetchUpdate("abc", spoil)), "abc");
+  tree.updateFetch("abc", spoil);
+  tree.entry("abc").andUpdate(spoil);
+  assertEquals([seen.length, texts(tree)], [3, ["abc=new"]]);
+});
+
 Deno.test("an update that throws changes nothing, and its error passes through", async () => {
   await using tree = await treeOf(["a"]);
   const mine = new Error("mine");
