@@ -57,6 +57,24 @@ function outputsOf(outcomes: readonly TaskOutcome[]): unknown {
   });
 }
 
+testWithFiles("a flush goes before a merge that its thread has begun", async (folder) => {
+  const tasks = await tasksOf(folder);
+  const merge = tasks.find((task) => task.kind === "merge")!;
+  const flush = tasks.find((task) => task.kind === "flush")!;
+  const host = { wake: () => {}, activity: () => 0, removed: () => {} };
+  const background = new WorkerBackground(new FileStorage(folder), host, 1);
+  const ended: string[] = [];
+  // Both wait when the Worker comes: the merge's message is the first, so it is begun first.
+  for (const task of [merge, flush]) assertEquals(background.begin(task), undefined);
+  const deadline = performance.now() + 30_000;
+  while (ended.length < 2 && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    ended.push(...background.ended().map((outcome) => `${outcome.task.kind} ${outcome.kind}`));
+  }
+  background.close();
+  assertEquals(ended, ["flush finished", "merge finished"]);
+});
+
 for (const lanes of [1, 2, 3]) {
   testWithFiles(`with ${lanes} threads, merges and a flush give what they give inline`, async (folder) => {
     const tasks = await tasksOf(folder);

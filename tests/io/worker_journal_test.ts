@@ -91,6 +91,16 @@ for (const i of [0, 1, 2]) {
   );
 }
 
+testWithFiles("what is buffered of a journal is in its file before a Worker reads it", async (folder) => {
+  const tree = await Tree.open(folder, { ...CONFIG, durability: "buffered", fsyncInterval: null });
+  write(tree, 1);
+  await tree.flushMemtable();
+  const { background, flushes } = tree.stats();
+  assertEquals([background, flushes], [{ ...background, mode: "worker", reason: "" }, 1]);
+  await tree.close();
+  await checkStore(folder, WRITES);
+});
+
 testWithFiles("with every journal gone the tree goes on, and what was flushed is there", async (folder) => {
   const tree = await Tree.open(folder, CONFIG);
   for (let round = 0; round < 4; round++) {

@@ -2,10 +2,17 @@
  * Background work in Workers: the same results as inline, beside a thread that goes on writing or never lets go.
  */
 
-import { assert, assertEquals, assertGreater, assertLess } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertLess,
+  assertRejects,
+  assertStrictEquals,
+} from "@std/assert";
 import fc from "fast-check";
 import type { Config } from "../../mod.ts";
-import { leveled, sizeTiered, Tree } from "../../mod.ts";
+import { CorruptionError, leveled, sizeTiered, Tree } from "../../mod.ts";
 import { effort } from "../support/effort.ts";
 import { testWithFiles } from "../support/permissions.ts";
 import { text, texts } from "../support/trees.ts";
@@ -136,6 +143,34 @@ testWithFiles("a writer that awaits ready is never stopped", async (folder) => {
   assert(flushes > 30 && merges > 3);
   assertEquals(tree.len(), 3_001);
 });
+
+testWithFiles(
+  "a merge that fails in a Worker is told, and is tried again when what was wrong is mended",
+  async (folder) => {
+    await using tree = await Tree.open(folder, {
+      ...SMALL,
+      compactionStrategy: leveled({ l0Threshold: 100 }),
+    });
+    for (const round of [1, 2]) {
+      for (let i = 0; i < 20; i++) tree.insert(`key ${i}`, `value ${round}`.padEnd(100, "."));
+      await tree.flushMemtable();
+    }
+    const [path] = [...Deno.readDirSync(folder)].map(({ name }) => `${folder}/${name}`).filter((name) =>
+      name.includes("/segment-")
+    ).sort();
+    const bytes = Deno.readFileSync(path!);
+    const damaged = bytes.slice();
+    damaged[100]! ^= 1;
+    Deno.writeFileSync(path!, damaged);
+    const signal = AbortSignal.timeout(10_000);
+    const failed = await assertRejects(() => tree.compact({ signal }), CorruptionError, "bad checksum");
+    assertStrictEquals(tree.stats().lastError, failed);
+    Deno.writeFileSync(path!, bytes);
+    await tree.compact({ signal });
+    const { background, lastError, merges, segments } = tree.stats();
+    assertEquals([background.mode, lastError, merges, segments, tree.len()], ["worker", undefined, 1, 1, 20]);
+  },
+);
 
 testWithFiles("the thread that writes goes on while a flush and a merge run", async (folder) => {
   await using tree = await Tree.open(folder, { maxMemtableSize: 1024 * 1024, fsyncInterval: null });
