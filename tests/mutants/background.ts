@@ -19,8 +19,7 @@ export const BACKGROUND: readonly Mutant[] = [
     file: "core/step.ts",
     find: 'failure: failureOf(state, task.kind === "flush" ? "flush" : "compaction", error, now),',
     replace: "failure: state.failure,",
-    like: "FAULTS F14",
-    killedBy: [STEP],
+    killedBy: [SCHEDULE],
   },
   {
     name: "what has failed is never tried again",
@@ -49,14 +48,14 @@ export const BACKGROUND: readonly Mutant[] = [
     file: "core/schedule.ts",
     find: 'if (paused !== "flush") next = startFlush(',
     replace: "if (paused === undefined) next = startFlush(",
-    killedBy: [STEP, SCHEDULE],
+    killedBy: [SCHEDULE],
   },
   {
     name: "a failure is still told when the work has succeeded since",
     file: "core/step.ts",
     find: "failure: state.failure?.work === workOf(change) ? undefined : state.failure,",
     replace: "failure: state.failure,",
-    killedBy: [STEP],
+    killedBy: [SCHEDULE],
   },
   {
     name: "flushMemtable() and close() resolve although the work has failed",
@@ -70,14 +69,13 @@ export const BACKGROUND: readonly Mutant[] = [
     file: "core/step.ts",
     find: "return { ...state, edit: undefined, failure:",
     replace: "return { ...state, edit: undefined, committing: state.committing.slice(1), failure:",
-    killedBy: [STEP],
+    killedBy: [SCHEDULE],
   },
   {
     name: "a stopped writer is only slowed down, and memory grows without end",
     file: "core/pressure.ts",
     find: 'if (value >= stop) return { level: "stop", ratio: 1, reason: reason() };',
     replace: "",
-    like: "FAULTS F33",
     killedBy: ["tests/core/pressure_test.ts"],
   },
   {
@@ -95,7 +93,7 @@ export const BACKGROUND: readonly Mutant[] = [
     killedBy: ["tests/core/pressure_test.ts"],
   },
   {
-    name: "a stopped writer whose work has failed waits for ever",
+    name: "a stopped writer whose work has failed writes on, and memory grows without end",
     file: "io/backpressure.ts",
     find: "if (!this.#host.workOn(HOLD_MS)) throw this.#host.stuck();",
     replace: "if (!this.#host.workOn(HOLD_MS)) return;",
@@ -114,14 +112,14 @@ export const BACKGROUND: readonly Mutant[] = [
     find:
       'return error instanceof TaskCancelled ? { kind: "cancelled", task } : { kind: "failed", task, error };',
     replace: 'return error !== undefined ? { kind: "cancelled", task } : { kind: "failed", task, error };',
-    killedBy: ["tests/io/worker_background_test.ts", WORKER],
+    killedBy: [WORKER],
   },
   {
     name: "a Worker that dies takes its task with it",
     file: "io/worker_background.ts",
     find: 'this.#outcomes.push(isUnclaimed ? this.#inline.begin(task) : { kind: "failed", task, error });',
     replace: "if (isUnclaimed) this.#outcomes.push(this.#inline.begin(task));",
-    killedBy: ["tests/io/worker_background_test.ts", WORKER_LIFE],
+    killedBy: [WORKER_LIFE],
   },
   {
     name: "a task is run by the writer although a Worker has begun it",
@@ -149,7 +147,7 @@ export const BACKGROUND: readonly Mutant[] = [
     file: "io/worker.ts",
     find: 'if (task.kind === "merge" && others.some((one) => one.isOffered)) work();',
     replace: "",
-    killedBy: [WORKER, WORKER_LIFE],
+    killedBy: ["tests/io/worker_background_test.ts"],
   },
   {
     name: "a Worker reads the journal before what is buffered is in it",
@@ -192,7 +190,6 @@ export const BACKGROUND: readonly Mutant[] = [
     file: "io/ticks.ts",
     find: "return Math.abs(now - this.#askedAt) >= TICK_MS;",
     replace: "return now - this.#askedAt >= TICK_MS;",
-    like: "FAULTS F36",
     killedBy: ["tests/io/ticks_test.ts"],
   },
   {
@@ -200,7 +197,6 @@ export const BACKGROUND: readonly Mutant[] = [
     file: "io/durability.ts",
     find: "if (Math.abs(now - this.#passedAt) < interval) {",
     replace: "if (now - this.#passedAt < interval) {",
-    like: "FAULTS F36",
     killedBy: ["tests/io/durability_test.ts"],
   },
   {
@@ -208,7 +204,7 @@ export const BACKGROUND: readonly Mutant[] = [
     file: "core/schedule.ts",
     find: "if (next.rounds >= roundsMax(next.version, options)) {",
     replace: "if (next.rounds < 0) {",
-    killedBy: [STEP, SCHEDULE],
+    killedBy: ["tests/io/strategy_test.ts"],
   },
   {
     name: "who waits for a tree that is closed meanwhile waits for ever",

@@ -23,7 +23,7 @@ export const COMPACTION: readonly Mutant[] = [
     file: "core/schedule.ts",
     find: "older: withoutSegments(state.version.runs, ids).slice(place.index),",
     replace: "older: withoutSegments(state.version.runs, ids).slice(place.index + 1),",
-    like: "FAULTS P18; LevelDB's IsBaseLevelForKey guards this",
+    like: "LevelDB issue 184, TurboDB issue 94",
     killedBy: [SCHEDULE, PRESERVES],
   },
   {
@@ -38,6 +38,7 @@ export const COMPACTION: readonly Mutant[] = [
     file: "compaction/rewrite.ts",
     find: "if (current.isTombstone && !older.cover(current)) continue;",
     replace: "",
+    like: "ScyllaDB issue 676",
     killedBy: [REWRITE],
   },
   {
@@ -59,6 +60,7 @@ export const COMPACTION: readonly Mutant[] = [
     file: "compaction/rewrite.ts",
     find: "covered ||= segment !== undefined &&",
     replace: "covered = segment !== undefined &&",
+    like: "Bitcask issue 82",
     killedBy: [REWRITE],
   },
   {
@@ -81,7 +83,8 @@ export const COMPACTION: readonly Mutant[] = [
     file: "core/schedule.ts",
     find: "writtenAt: Math.max(...",
     replace: "writtenAt: Math.min(...",
-    killedBy: [SCHEDULE, STEP],
+    like: "RocksDB issue 13788",
+    killedBy: [SCHEDULE],
   },
   {
     name: "a flush is put behind the older segments of level 0",
@@ -90,7 +93,6 @@ export const COMPACTION: readonly Mutant[] = [
     replace:
       "[{\n      level: 0,\n      index: state.version.runs.filter((run) => run.level === 0).length,\n      join: false,\n" +
       "      segments: outputs,\n    }]",
-    like: "FAULTS P18: level 0 in the wrong order",
     killedBy: [STEP, CORE_MODEL],
   },
   {
@@ -98,7 +100,6 @@ export const COMPACTION: readonly Mutant[] = [
     file: "core/schedule.ts",
     find: "?? state.sealed.at(-1);",
     replace: "?? state.sealed[0];",
-    like: "RocksDB with atomic or concurrent flushes must install them in order",
     killedBy: [STEP, CORE_MODEL],
   },
   {
@@ -127,6 +128,7 @@ export const COMPACTION: readonly Mutant[] = [
     file: "core/version.ts",
     find: "index < Math.min(end, below); index++",
     replace: "index < end; index++",
+    like: "Badger issue 2143",
     killedBy: [VERSION, CHOICE, PRESERVES],
   },
   {
@@ -134,7 +136,7 @@ export const COMPACTION: readonly Mutant[] = [
     file: "core/version.ts",
     find: "if (underNewer && overOlder) {",
     replace: "if (underNewer && overOlder && level < 0) {",
-    like: "RocksDB universal compaction takes only neighbours in age",
+    like: "LevelDB issue 320",
     killedBy: [VERSION, CHOICE],
   },
   {
@@ -150,7 +152,7 @@ export const COMPACTION: readonly Mutant[] = [
     file: "core/choice.ts",
     find: "if (!ids.has(segment.id) && dropped.some((newer) => overlap(newer, segment))) {",
     replace: "if (!ids.has(segment.id) && dropped.length < 0) {",
-    like: "RocksDB DeleteFilesInRange",
+    like: "RocksDB pull request 3059",
     killedBy: [CHOICE],
   },
   {
@@ -186,7 +188,6 @@ export const COMPACTION: readonly Mutant[] = [
     file: "core/step.ts",
     find: "segments: edit.removed.filter((id) => !kept.has(id)),",
     replace: "segments: edit.removed,",
-    like: "LevelDB: a trivial move keeps the file",
     killedBy: [STEP, "tests/io/strategy_test.ts"],
   },
   {
@@ -202,7 +203,8 @@ export const COMPACTION: readonly Mutant[] = [
     file: "io/removals.ts",
     find: "const needed = new Set<SegmentId>(this.#handlers.inUse());",
     replace: "const needed = new Set<SegmentId>();",
-    killedBy: ["tests/io/worker_places_test.ts", "tests/io/worker_test.ts"],
+    like: "ScyllaDB issue 4051",
+    killedBy: ["tests/io/removals_test.ts"],
   },
   {
     name: "outputs of a task that failed stay for ever",
@@ -210,14 +212,13 @@ export const COMPACTION: readonly Mutant[] = [
     find: "      askStrategy: true,\n    },\n    options,\n    now,\n    [],\n" +
       '    [{ kind: "delete_files", segments: reservedOutputs(task), journals: [] }],',
     replace: "      askStrategy: true,\n    },\n    options,\n    now,\n    [],\n    [],",
-    killedBy: [STEP],
+    killedBy: [SCHEDULE],
   },
   {
     name: "fifo drops the newest segments first",
     file: "compaction/fifo.ts",
     find: "of oldestFirst(placed)) {",
     replace: "of [...oldestFirst(placed)].reverse()) {",
-    like: "FAULTS P18: first in, first out, inverted",
     killedBy: ["tests/compaction/fifo_test.ts"],
   },
   {
@@ -225,6 +226,7 @@ export const COMPACTION: readonly Mutant[] = [
     file: "compaction/fifo.ts",
     find: "!(isOld || bytes < excess)",
     replace: "!(isOld || bytes <= excess)",
+    like: "RocksDB pull request 10955",
     killedBy: ["tests/compaction/fifo_test.ts"],
   },
   {
@@ -232,7 +234,6 @@ export const COMPACTION: readonly Mutant[] = [
     file: "compaction/fifo.ts",
     find: "options.now - segment.facts.writtenAt > ttl * 1000",
     replace: "Math.abs(options.now - segment.facts.writtenAt) > ttl * 1000",
-    like: "RocksDB HISTORY: archived journals deleted by the clock",
     killedBy: ["tests/compaction/fifo_test.ts"],
   },
   {
@@ -247,7 +248,7 @@ export const COMPACTION: readonly Mutant[] = [
     file: "compaction/leveled.ts",
     find: "return segments.slice(start, segments.firstBehind(last, start));",
     replace: "return segments.slice(start + 1, segments.firstBehind(last, start));",
-    like: "LevelDB issue 320 and its AddBoundaryInputs",
+    like: "LevelDB issue 320",
     killedBy: ["tests/compaction/leveled_test.ts", STRATEGIES],
   },
   {
@@ -262,6 +263,7 @@ export const COMPACTION: readonly Mutant[] = [
     file: "compaction/leveled.ts",
     find: "while (destLevel < deepest && isFree(destLevel + 1)) destLevel += 1;",
     replace: "while (destLevel < deepest) destLevel += 1;",
+    like: "Badger issue 2143",
     killedBy: ["tests/compaction/leveled_test.ts", STRATEGIES],
   },
   {

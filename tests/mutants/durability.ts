@@ -158,11 +158,18 @@ export const DURABILITY: readonly Mutant[] = [
     killedBy: [CONCURRENCY, FAULT],
   },
   {
-    name: "a poisoned tree goes on to remove files",
+    name: "after a failed barrier files go when a snapshot lets go of them",
     file: "io/engine.ts",
-    find: "if (this.#state.poisoned === undefined) this.#begin(effect);",
-    replace: "this.#begin(effect);",
-    killedBy: [FAULT],
+    find: "if (isLast && !this.#closed && this.#state.poisoned === undefined) this.#removals.run();",
+    replace: "if (isLast && !this.#closed) this.#removals.run();",
+    killedBy: [DURABILITY_TEST],
+  },
+  {
+    name: "after a failed barrier files go when the tree is closed",
+    file: "io/engine.ts",
+    find: "if (!this.#config.readOnly && this.#state.poisoned === undefined) this.#removals.finish();",
+    replace: "if (!this.#config.readOnly) this.#removals.finish();",
+    killedBy: [DURABILITY_TEST],
   },
   {
     name: "what a failed append left in the journal stays there, and later batches stand behind it",
@@ -234,7 +241,7 @@ export const DURABILITY: readonly Mutant[] = [
     find: "this.#waiting[0]!;\n      this.#write(journal, bytes, start, end);\n      this.#waiting.shift();",
     replace:
       "this.#waiting.at(-1)!;\n      this.#write(journal, bytes, start, end);\n      this.#waiting.pop();",
-    killedBy: [DURABILITY_TEST, CRASH],
+    killedBy: [DURABILITY_TEST],
   },
   {
     name: "a barrier forgets the records that still wait in memory",
@@ -262,7 +269,6 @@ export const DURABILITY: readonly Mutant[] = [
     file: "io/whole.ts",
     find: "for (let at = start; at < end;) at += file.append(bytes, at, end);",
     replace: "if (start < end) file.append(bytes, start, end);",
-    like: "POSIX write(2): fewer bytes may be written than asked",
     killedBy: ["tests/io/full_disk_test.ts", CRASH],
   },
 ];

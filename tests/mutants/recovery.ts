@@ -64,7 +64,6 @@ export const RECOVERY: readonly Mutant[] = [
     file: "core/recovery.ts",
     find: "(id) => id >= fence.nextId)",
     replace: "(id) => !listed.includes(id))",
-    like: "FAULTS F9",
     killedBy: [RECOVERY_TEST],
   },
   {
@@ -141,7 +140,6 @@ export const RECOVERY: readonly Mutant[] = [
     file: "core/manifest.ts",
     find: "if (durableEdit > number!) {",
     replace: "if (durableEdit > number! + 1_000_000) {",
-    like: "FAULTS F21",
     killedBy: ["tests/core/manifest_test.ts", FLIP],
   },
   {
