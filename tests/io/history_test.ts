@@ -162,7 +162,7 @@ Deno.test("what recovery decided is in the history", async () => {
   const { cause, reason } = again.history().changes.at(-1)!;
   assertEquals(cause, "recovered");
   const why = `"journal-000001" at byte 110: a record is cut off`;
-  assertEquals(reason, `batches 1 to 2 are in journals 1; 38 bytes dropped: ${why}`);
+  assertEquals(reason, `batches 1 to 2 are in journals 2; 38 bytes dropped: ${why}`);
   assertEquals(contentsOf(again), "a=1\nb=1");
   await again.close();
 });
