@@ -10,6 +10,7 @@
 import type { Batch } from "./batch.ts";
 import type { CompactionChoice } from "./choice.ts";
 import type { Interval } from "./interval.ts";
+import type { Owner } from "./sorted_map.ts";
 import type { SegmentMeta } from "./version.ts";
 
 /** Everything that can happen to a tree. */
@@ -19,9 +20,19 @@ export type Command =
     readonly kind: "open_journal";
   }
   | {
-    /** Commit a batch. Requires: the active memtable has a journal. */
+    /** Append a batch to the journal of the active memtable. Requires: it has one. Changes nothing: `write` follows at once. */
+    readonly kind: "append";
+    readonly batch: Batch;
+  }
+  | {
+    /** Make a batch visible. Requires: it was appended, and nothing has happened since. */
     readonly kind: "write";
     readonly batch: Batch;
+    /**
+     * Lets nodes of the memtable be edited in place that were made under the same token: see `sorted_map.ts`. Requires: nobody reads
+     * a state that was made under it but the newest. `undefined` if somebody may.
+     */
+    readonly owner: Owner | undefined;
     /** Says that the batch removes the first or the last key, so that nothing alive lies outside of it. */
     readonly pop: "first" | "last" | undefined;
     readonly now: number;

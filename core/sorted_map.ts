@@ -22,7 +22,7 @@
  *   deletes. The height stays logarithmic in the number of puts.
  * - A node that overflows is cut in the middle, but if the new key is its last, all else stays left:
  *   ascending keys leave full nodes, random keys two thirds.
- * - A node with the `owner` of the batch under way is edited in place; this is the fence behind which the tree
+ * - A node with the `owner` of the edit under way is edited in place; this is the fence behind which the tree
  *   is mutable. The token covers `values`, `children` and a leaf's `keys`. An inner node's `keys` may be shared with
  *   older nodes and are never edited in place.
  *
@@ -54,7 +54,7 @@ const KEYS_MAX = 64;
 /** What inner nodes have for values. */
 const NO_VALUES: readonly never[] = [];
 
-/** The identity of one batch of edits; see {@linkcode newOwner}. */
+/** The identity of edits that nobody sees but who makes them; see {@linkcode newOwner}. */
 export interface Owner {
   /** Always `true`: a token is told from others by identity alone. */
   readonly owner: true;
@@ -92,9 +92,9 @@ interface Put<V> {
 }
 
 /**
- * Makes the token under which one batch edits the nodes it made itself.
+ * Makes the token under which edits change the nodes in place that they made themselves.
  *
- * Hold it for the batch, then drop it: nodes that carry a dropped token are as immutable as any other.
+ * Hold it until somebody else is to keep the map, then drop it: nodes that carry a dropped token are as immutable as any other.
  *
  * @returns A token that is equal to no other.
  */
@@ -142,7 +142,7 @@ export function mapGet<V>(map: SortedMap<V>, key: string): V | undefined {
  * @param map The map to start from.
  * @param key A byte string.
  * @param value Anything but `undefined`, which means absent.
- * @param owner The token of the batch that this put belongs to.
+ * @param owner The token of the edits that this put belongs to.
  * @returns The next map.
  * @throws {TypeError} If `value` is `undefined`.
  */
@@ -167,7 +167,7 @@ export function mapPut<V>(map: SortedMap<V>, key: string, value: V, owner?: Owne
  *
  * @param map The map to start from.
  * @param key A byte string.
- * @param owner The token of the batch that this delete belongs to.
+ * @param owner The token of the edits that this delete belongs to.
  * @returns The next map; `map` itself if `key` is absent.
  */
 export function mapDelete<V>(map: SortedMap<V>, key: string, owner?: Owner): SortedMap<V> {

@@ -10,7 +10,8 @@
  * inFlight    tasks under way
  * ```
  *
- * A snapshot *is* a state: taking one is O(1), and nothing that happens later changes it.
+ * A snapshot *is* a state: taking one is O(1), and nothing that happens later changes it. (Between two states that somebody keeps, the
+ * shell may let writes edit the memtable's nodes in place: that is what the token of a `write` says, see `command.ts`.)
  *
  * Invariants:
  * - Every batch up to `version.flushedSeqno` is in the segments; later ones are in `sealed`, then `active`, in order.

@@ -4,7 +4,8 @@
  * ```text
  * command -> step -> persist effects -> publish the state -> start effects -> (results are commands)
  *
- * write --------> append to the journal; a full memtable is sealed
+ * append -------> append to the journal, and at once
+ * write --------> the batch is visible; a full memtable is sealed
  * sealed -------> flush task ----> task_finished --> committing --> edit_committed --> version, files deleted
  * strategy says > merge task ----> task_finished --> committing --> edit_committed --> version, files deleted
  * ```
@@ -21,6 +22,7 @@
  * @module
  */
 
+import type { Batch } from "./batch.ts";
 import type { Command } from "./command.ts";
 import type { PersistEffect, StartEffect } from "./effect.ts";
 import { PUT } from "./entry_kind.ts";
@@ -51,6 +53,8 @@ export function step(state: TreeState, command: Command, options: StepOptions): 
   switch (command.kind) {
     case "open_journal":
       return openJournal(state);
+    case "append":
+      return append(state, command.batch, options);
     case "write":
       return write(state, command, options);
     case "seal":
@@ -120,37 +124,55 @@ function openJournal(state: TreeState): Step {
   };
 }
 
+/**
+ * Appending comes before folding, and not in one step with it: a memtable whose nodes are edited in place could not be taken back if the
+ * append failed.
+ */
+function append(state: TreeState, batch: Batch, options: StepOptions): Step {
+  const journal = state.journal!;
+  const { bytes, start, end } = batch;
+  sealRecord(
+    bytes,
+    start,
+    end,
+    RECORD_BATCH,
+    journal.seed,
+    journal.bytes,
+    state.seqno + 1,
+    state.durableSeqno,
+  );
+  const effect: PersistEffect = {
+    kind: "append_journal",
+    id: journal.id,
+    bytes,
+    start,
+    end,
+    offset: journal.bytes,
+  };
+  const persist = options.durability === "sync" ? [effect, syncWith(state, journal.id)] : [effect];
+  return { state, persist, start: [] };
+}
+
+/** Returns the barrier that makes all batches durable, and one that was just appended to a journal. */
+function syncWith(state: TreeState, journal: number): PersistEffect {
+  const before = barrierOf(state)?.journals ?? [];
+  const ids = before.at(-1) === journal ? before : [...before, journal];
+  return { kind: "sync_journals", ids, folder: journal > state.durableJournal };
+}
+
 function write(state: TreeState, command: Command & { kind: "write" }, options: StepOptions): Step {
   const { batch } = command;
   const journal = state.journal!;
   const seqno = state.seqno + 1;
   const length = batch.end - batch.start;
   const validBytes = journal.bytes + length;
-  sealRecord(
-    batch.bytes,
-    batch.start,
-    batch.end,
-    RECORD_BATCH,
-    journal.seed,
-    journal.bytes,
-    seqno,
-    state.durableSeqno,
-  );
   const active = applyBatch(
     state.active,
     batch,
     { seqno, journal: journal.id, validBytes, bytes: length },
     (key) => isCovered(state, key),
-    batch.operations.length > 1 ? newOwner() : undefined,
+    command.owner ?? (batch.operations.length > 1 ? newOwner() : undefined),
   );
-  const append: PersistEffect = {
-    kind: "append_journal",
-    id: journal.id,
-    bytes: batch.bytes,
-    start: batch.start,
-    end: batch.end,
-    offset: journal.bytes,
-  };
   let next: TreeState = {
     ...state,
     active,
@@ -160,15 +182,9 @@ function write(state: TreeState, command: Command & { kind: "write" }, options: 
   if (state.emptyBelow !== "" || state.emptyFrom !== undefined || command.pop !== undefined) {
     next = withEmptyEnds(next, command);
   }
-  const persist = options.durability === "sync" ? [append, ...syncOf(next)] : [append];
   if (options.durability === "sync") next = { ...next, durableSeqno: seqno, durableJournal: journal.id };
-  if (active.bytes < options.maxMemtableSize) return { state: next, persist, start: [] };
-  return schedule(sealed(next, seqno), options, command.now, persist);
-}
-
-function syncOf(state: TreeState): PersistEffect[] {
-  const barrier = barrierOf(state)!;
-  return [{ kind: "sync_journals", ids: barrier.journals, folder: barrier.folder }];
+  if (active.bytes < options.maxMemtableSize) return only(next);
+  return schedule(sealed(next, seqno), options, command.now);
 }
 
 /** Keeps track of the ends where nothing is alive, so that a queue does not scan what it has popped. */

@@ -14,6 +14,7 @@
  * does not name any more are removed when no pinned version names them and no read-only handle looks at the folder.
  *
  * Invariants:
+ * - A write edits the memtable's nodes in place if nobody else keeps a state that has them; whoever keeps one pins it first.
  * - An effect of a published state that fails never throws out of the write that began it: it comes back as a command.
  * - After a failed barrier the tree is poisoned: nothing is written or removed by this handle any more.
  *
@@ -25,6 +26,7 @@ import type { Batch, Command, Interval, Pressure, SegmentMeta, Version } from ".
 import {
   ClosedError,
   fenceEdit,
+  newOwner,
   PoisonedError,
   pressureOf,
   ReadOnlyError,
@@ -42,11 +44,11 @@ import type { ResolvedConfig } from "./config.ts";
 import { JournalWriter } from "./journal_writer.ts";
 import type { BarrierHost } from "./durability.ts";
 import { Durability } from "./durability.ts";
+import type { EngineParts } from "./engine_parts.ts";
 import { freeFlushed } from "./flushed_memory.ts";
-import type { ManifestWriter } from "./manifest_writer.ts";
 import { Removals } from "./removals.ts";
 import { SegmentReaders } from "./segment_reader.ts";
-import type { Storage, StorageLock } from "./storage.ts";
+import type { Storage } from "./storage.ts";
 import type { TaskHost } from "./tasks.ts";
 import { Tasks } from "./tasks.ts";
 import { Ticks } from "./ticks.ts";
@@ -60,26 +62,6 @@ export interface EngineCounts {
   moves: number;
   /** Snapshots and ranges that were garbage before they were closed. */
   leaks: number;
-}
-
-/** What an engine is made of. */
-export interface EngineParts {
-  /** The folder, for messages. */
-  readonly folder: string;
-  /** All options. */
-  readonly config: ResolvedConfig;
-  /** What steps follow. */
-  readonly options: StepOptions;
-  /** The state that was recovered. */
-  readonly state: TreeState;
-  /** The manifest, or `undefined` for a read-only handle. */
-  readonly manifest: ManifestWriter | undefined;
-  /** The edit after which the files already say that the tree is closed in order; -1 if they do not. */
-  readonly closedAt: number;
-  /** Held until the engine is closed. */
-  readonly locks: readonly StorageLock[];
-  /** Where the time comes from, in ms since the epoch. */
-  readonly clock: () => number;
 }
 
 /** Runs the step function and does what it says. */
@@ -100,6 +82,8 @@ export class Engine {
   readonly #backpressure: Backpressure;
   readonly #ticks: Ticks;
   readonly #waiting = new Waiting();
+  /** Lets the memtable's nodes be edited in place as long as nobody but this engine reads the state. */
+  #owner = newOwner();
   #config: ResolvedConfig;
   #options: StepOptions;
   #state: TreeState;
@@ -265,7 +249,8 @@ export class Engine {
       if (this.#state.poisoned !== undefined) throw this.#poisonedError();
     }
     if (this.#state.journal === undefined) this.#dispatch({ kind: "open_journal" });
-    this.#dispatch({ kind: "write", batch, pop, now });
+    this.#dispatch({ kind: "append", batch });
+    this.#dispatch({ kind: "write", batch, owner: this.#owner, pop, now });
     this.counts.userBytes += userBytesOf(batch);
     this.#durability.keepInterval(now);
   }
@@ -397,8 +382,9 @@ export class Engine {
     if (this.#removals.pinnedVersions === 0) freeFlushed(sealed, this.#state, this.#writing);
   }
 
-  /** Keeps the files of a version until {@linkcode unpin}. */
+  /** Keeps the files of a version until {@linkcode unpin}, and the memtables of the state of this moment as they are. */
   pin(version: Version): void {
+    this.#owner = newOwner();
     this.#removals.pin(version);
   }
 

@@ -2,6 +2,8 @@ import { assert, assertEquals, assertStrictEquals } from "@std/assert";
 import { BatchBuilder } from "../../core/batch.ts";
 import type { Command } from "../../core/command.ts";
 import { scanJournal } from "../../core/journal.ts";
+import type { Owner } from "../../core/sorted_map.ts";
+import { newOwner } from "../../core/sorted_map.ts";
 import { openedState } from "../../core/state.ts";
 import type { TreeState } from "../../core/state.ts";
 import type { Step } from "../../core/step.ts";
@@ -22,14 +24,37 @@ Deno.test("the first write needs a journal, and a write is a record at its end",
   const builder = new BatchBuilder(256);
   builder.put("key", "value");
   const batch = builder.finish();
-  const written = step(created.state, { kind: "write", batch, pop: undefined, now: 1 }, LARGE);
-  assertEquals([kinds(written), written.state.seqno], [["append_journal"], 1]);
-  const [create, append] = [...created.persist, ...written.persist];
+  const appended = step(created.state, { kind: "append", batch }, LARGE);
+  assertEquals([kinds(appended), appended.state], [["append_journal"], created.state]);
+  const write: Command = { kind: "write", batch, owner: undefined, pop: undefined, now: 1 };
+  const written = step(appended.state, write, LARGE);
+  assertEquals([kinds(written), written.state.seqno], [[], 1]);
+  const [create, append] = [...created.persist, ...appended.persist];
   assert(create?.kind === "create_journal" && append?.kind === "append_journal");
   const file = new Uint8Array([...create.header, ...append.bytes.subarray(append.start, append.end)]);
   const { batches, tail } = scanJournal(file, 5);
   assertEquals([batches.map(({ number, durable }) => [number, durable]), tail], [[[1, 0]], undefined]);
   assertEquals([append.offset, written.state.journal!.bytes], [create.header.length, file.length]);
+});
+
+Deno.test("under one token the memtable is edited in place, and what was kept before a new one stays as it is", () => {
+  const tree = new PureTree(LARGE).put(["a", "1"]);
+  const written = (state: TreeState, key: string, owner: Owner | undefined): TreeState => {
+    const builder = new BatchBuilder(64);
+    builder.put(key, "1");
+    const batch = builder.finish();
+    step(state, { kind: "append", batch }, LARGE);
+    return step(state, { kind: "write", batch, owner, pop: undefined, now: 1 }, LARGE).state;
+  };
+  const owner = newOwner();
+  const first = written(tree.state, "b", owner);
+  const kept = written(first, "c", owner);
+  assertEquals([kept.active.map.root === first.active.map.root, kept.active.map.size], [true, 3]);
+  for (const later of [written(kept, "d", newOwner()), written(kept, "d", undefined)]) {
+    assertEquals(valueOf(later, "d", tree.source), "1");
+  }
+  assertEquals([valueOf(kept, "c", tree.source), valueOf(kept, "d", tree.source)], ["1", undefined]);
+  assertEquals(valueOf(tree.state, "b", tree.source), undefined);
 });
 
 Deno.test("a record carries what was durable before it", () => {
@@ -233,8 +258,12 @@ function twoSegments(): PureTree {
   return new PureTree(LARGE).put(["a", "1"]).seal().settle().put(["b", "2"]).seal().settle();
 }
 
+/** Appends and writes, and returns both steps as one. */
 function writeOf(state: TreeState, key: string, options: typeof LARGE): Step {
   const builder = new BatchBuilder(64);
   builder.put(key, "1");
-  return step(state, { kind: "write", batch: builder.finish(), pop: undefined, now: 1 }, options);
+  const batch = builder.finish();
+  const { persist } = step(state, { kind: "append", batch }, options);
+  const write: Command = { kind: "write", batch, owner: undefined, pop: undefined, now: 1 };
+  return { ...step(state, write, options), persist };
 }

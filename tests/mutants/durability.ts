@@ -123,22 +123,22 @@ export const DURABILITY: readonly Mutant[] = [
   {
     name: "a record says that batches are durable which nobody has synced",
     file: "core/step.ts",
-    find: "state.durableSeqno,\n  );\n  const active",
-    replace: "seqno - 1,\n  );\n  const active",
+    find: "state.durableSeqno,\n  );\n  const effect",
+    replace: "state.seqno,\n  );\n  const effect",
     killedBy: [CRASH],
   },
   {
     name: "with every write synced none is",
     file: "core/step.ts",
-    find: "[append, ...syncOf(next)] : [append]",
-    replace: "[append] : [append]",
+    find: "[effect, syncWith(state, journal.id)]",
+    replace: "[effect]",
     killedBy: ["tests/core/step_test.ts", CRASH],
   },
   {
     name: "with every write synced the sync comes before the append",
     file: "core/step.ts",
-    find: "[append, ...syncOf(next)]",
-    replace: "[...syncOf(next), append]",
+    find: "[effect, syncWith(state, journal.id)]",
+    replace: "[syncWith(state, journal.id), effect]",
     killedBy: ["tests/core/step_test.ts", CRASH],
   },
   {

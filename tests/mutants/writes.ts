@@ -158,4 +158,11 @@ export const WRITES: readonly Mutant[] = [
     replace: "this.#builder = undefined;\n    this.#commit(builder.peek());",
     killedBy: ["tests/io/batch_test.ts"],
   },
+  {
+    name: "a write edits nodes in place that a snapshot or a range reads",
+    file: "io/engine.ts",
+    find: "pin(version: Version): void {\n    this.#owner = newOwner();",
+    replace: "pin(version: Version): void {",
+    killedBy: ["tests/io/snapshot_test.ts", "tests/io/range_test.ts"],
+  },
 ];

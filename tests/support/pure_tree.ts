@@ -200,7 +200,8 @@ export class PureTree {
     addOperations(this.#builder, operations);
     const batch = this.#builder.finish();
     if (this.state.journal === undefined && !this.dispatch({ kind: "open_journal" })) return false;
-    return this.dispatch({ kind: "write", batch, pop, now: this.now });
+    return this.dispatch({ kind: "append", batch }) &&
+      this.dispatch({ kind: "write", batch, owner: undefined, pop, now: this.now });
   }
 
   /** Writes keys, each in a batch of its own. */
