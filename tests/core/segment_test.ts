@@ -216,6 +216,7 @@ Deno.test("a footer is checked before it is believed, and must fit the file", ()
     const wrong of [
       footer(27, 0, 873, 76),
       footer(500, 0, 400, 77),
+      footer(500, 0, 400, 75),
       footer(500, 0, 0xffff_ffff, 76),
       footer(2 ** 53, 0, 0, 0),
     ]

@@ -93,6 +93,15 @@ Deno.test("a barrier that was overtaken by another takes nothing back", () => {
   tree.finishBarrier(0);
   assertEquals([tree.state.durableSeqno, tree.state.durableJournal], [2, 1]);
   assert(barrierOf(tree.state) === undefined);
+
+  tree.put(["c", "3"]);
+  tree.startBarrier();
+  tree.seal().put(["d", "4"]);
+  tree.startBarrier();
+  const { id } = tree.state.journal!;
+  tree.finishBarrier(1);
+  tree.finishBarrier(0);
+  assertEquals([tree.state.durableSeqno, tree.state.durableJournal], [4, id]);
 });
 
 function journalOf(memtable: Memtable): number {
