@@ -220,4 +220,33 @@ export const BACKGROUND: readonly Mutant[] = [
     replace: "await Promise.resolve();",
     killedBy: ["tests/properties/concurrency_test.ts"],
   },
+  {
+    name: "a writer is never slowed down before it is stopped",
+    file: "io/backpressure.ts",
+    find: 'if (pressure.level === "slow") this.#slow(bytes, pressure.ratio);\n    else if',
+    replace: "if",
+    killedBy: ["tests/io/backpressure_test.ts"],
+  },
+  {
+    name: "a compaction that is given up goes on",
+    file: "io/engine.ts",
+    find: "if (hasBegun) this.tasks.cancel(merges);",
+    replace: "",
+    killedBy: ["tests/io/compact_test.ts"],
+  },
+  {
+    name: "a flush that failed waits for the next write",
+    file: "io/engine.ts",
+    find: "if (hasFailed && this.#closing === undefined) this.#ticks.arm();",
+    replace: "",
+    like: "RocksDB issue 919",
+    killedBy: ["tests/io/durability_test.ts"],
+  },
+  {
+    name: "a Worker that has nothing to do never ends",
+    file: "io/worker_thread.ts",
+    find: "if (isIdle && !this.isRemoving) this.close();\n      else this.#armIdle();",
+    replace: "if (!isIdle || this.isRemoving) this.#armIdle();",
+    killedBy: [WORKER_LIFE],
+  },
 ];

@@ -294,4 +294,47 @@ export const COMPACTION: readonly Mutant[] = [
     replace: ") found = end;",
     killedBy: ["tests/compaction/small_segments_test.ts"],
   },
+  {
+    name: "a compaction that was asked for begins while others run, and takes what they read",
+    file: "core/schedule.ts",
+    find:
+      'if (state.committing.length > 0 || state.inFlight.some((task) => task.kind === "merge")) return state;',
+    replace: "if (state.committing.length > 0) return state;",
+    killedBy: [SCHEDULE, TASKS, "tests/io/compact_test.ts"],
+  },
+  {
+    name: "a flushed memtable stays, and is flushed again",
+    file: "core/step.ts",
+    find: "(memtable) => memtable.lastSeqno > edit.flushedSeqno",
+    replace: "(memtable) => memtable.lastSeqno >= edit.flushedSeqno",
+    killedBy: [STEP],
+  },
+  {
+    name: "size-tiered compaction merges the newest runs and leaves the oldest above their place",
+    file: "compaction/size_tiered.ts",
+    find: "tierRuns(parts, level).slice(-maxThreshold)",
+    replace: "tierRuns(parts, level).slice(0, maxThreshold)",
+    killedBy: ["tests/compaction/size_tiered_test.ts", STRATEGIES],
+  },
+  {
+    name: "size-tiered compaction merges a large run with small ones again and again",
+    file: "compaction/size_tiered.ts",
+    find: "if (end - from >= minThreshold && largest <= bytes - largest) {",
+    replace: "if (end - from >= minThreshold) {",
+    killedBy: ["tests/compaction/size_tiered_test.ts"],
+  },
+  {
+    name: "lazy levelling goes past what is under way in a tier",
+    file: "compaction/lazy_leveled.ts",
+    find: "if (full + 1 === last || !areQuiet(parts, full, full)) return NONE;",
+    replace: "if (full + 1 === last) return NONE;",
+    killedBy: ["tests/compaction/lazy_leveled_test.ts", STRATEGIES],
+  },
+  {
+    name: "a compaction that was asked for leaves several runs in the last level",
+    file: "compaction/major.ts",
+    find: "if (step.length === 0) step = firstNeighbours(all, 2, TARGET_BYTES,",
+    replace: "if (step.length < 0) step = firstNeighbours(all, 2, TARGET_BYTES,",
+    killedBy: ["tests/compaction/major_test.ts"],
+  },
 ];

@@ -271,4 +271,42 @@ export const DURABILITY: readonly Mutant[] = [
     replace: "if (start < end) file.append(bytes, start, end);",
     killedBy: ["tests/io/full_disk_test.ts", CRASH],
   },
+  {
+    name: "a mark that could not be taken back is passed over, and edits follow garbage",
+    file: "io/manifest_writer.ts",
+    find:
+      "RECORD_MARK, number, durable);\n    } catch (error) {\n      if (error instanceof BarrierError) throw error;",
+    replace: "RECORD_MARK, number, durable);\n    } catch {",
+    like: "RocksDB issue 6316",
+    killedBy: [FAULT],
+  },
+  {
+    name: "an edit that could not be appended stays there half, and others follow it",
+    file: "io/manifest_writer.ts",
+    find: "takeBack(this.#file!, head.bytes, error);",
+    replace: "throw error;",
+    like: "RocksDB issue 6316",
+    killedBy: [FAULT],
+  },
+  {
+    name: "the manifest grows without end",
+    file: "io/manifest_writer.ts",
+    find: "if (this.#head.bytes > this.#head.bytesMax) this.#replaceGrown(after, durable, now);",
+    replace: "",
+    killedBy: ["tests/io/history_test.ts"],
+  },
+  {
+    name: "each flush() passes a barrier of its own",
+    file: "io/durability.ts",
+    find: "if (this.#underWay === undefined) {",
+    replace: "if (this.#begunAt >= 0) {",
+    killedBy: [CONCURRENCY],
+  },
+  {
+    name: "a barrier that was overtaken by a newer one takes back what is durable",
+    file: "core/step.ts",
+    find: "durableJournal: Math.max(state.durableJournal, command.journal),",
+    replace: "durableJournal: command.journal,",
+    killedBy: ["tests/core/state_test.ts"],
+  },
 ];

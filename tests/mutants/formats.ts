@@ -207,4 +207,40 @@ export const FORMATS: readonly Mutant[] = [
     replace: "before.maxKey > segment.minKey",
     killedBy: ["tests/core/version_test.ts"],
   },
+  {
+    name: "the lengths in a footer need not add up to the file's",
+    file: "core/segment.ts",
+    find: "filterOffset + filterBytes + indexBytes + propertiesBytes !== offset",
+    replace: "filterOffset + filterBytes + indexBytes + propertiesBytes > offset",
+    killedBy: [SEGMENT],
+  },
+  {
+    name: "a number that is too large for a double is read as another one",
+    file: "core/little_endian.ts",
+    find: 'if (!Number.isSafeInteger(value)) throw this.corrupt("a number is too large");',
+    replace: "",
+    killedBy: ["tests/core/little_endian_test.ts"],
+  },
+  {
+    name: "a block in which all keys have the same length loses the last key's end",
+    file: "core/block.ts",
+    find: "const keysAlike = this.#keyEnds.every((end, i) => end === (i + 1) * this.#keyEnds[0]!);",
+    replace:
+      "const keysAlike = this.#keyEnds.slice(0, -1).every((end, i) => end === (i + 1) * this.#keyEnds[0]!);",
+    killedBy: [BLOCK],
+  },
+  {
+    name: "a match of an lz4 block may reach before the block",
+    file: "io/lz4.ts",
+    find: "if (offset === 0 || offset > size) throw",
+    replace: "if (offset === 0) throw",
+    killedBy: ["tests/io/lz4_test.ts"],
+  },
+  {
+    name: "an lz4 block may say that it holds more than it can, and that is allocated",
+    file: "io/lz4.ts",
+    find: "rawBytes <= Math.min(length * EXPANSION_MAX, LZ4_RAW_BYTES_MAX)",
+    replace: "rawBytes <= LZ4_RAW_BYTES_MAX",
+    killedBy: ["tests/io/lz4_test.ts"],
+  },
 ];

@@ -165,4 +165,32 @@ export const WRITES: readonly Mutant[] = [
     replace: "pin(version: Version): void {",
     killedBy: ["tests/io/snapshot_test.ts", "tests/io/range_test.ts"],
   },
+  {
+    name: "a write is taken while the tree is being closed",
+    file: "io/engine.ts",
+    find: "if (this.#closed || this.#closing !== undefined) {",
+    replace: "if (this.#closed) {",
+    killedBy: ["tests/io/tree_test.ts", "tests/io/durability_test.ts"],
+  },
+  {
+    name: "a callback within a callback lets the outer one write",
+    file: "io/engine.ts",
+    find: "this.#inCallback = before;",
+    replace: "this.#inCallback = false;",
+    killedBy: ["tests/io/tree_test.ts"],
+  },
+  {
+    name: "a value that is larger than what a segment gathers is written before what was gathered",
+    file: "io/segment_writer.ts",
+    find: "if (this.#used + bytes.length > PIECE_BYTES) this.#empty();",
+    replace: "if (bytes.length <= PIECE_BYTES && this.#used + bytes.length > PIECE_BYTES) this.#empty();",
+    killedBy: ["tests/io/tree_test.ts", "tests/io/input_test.ts"],
+  },
+  {
+    name: "a node that loses its last child keeps a separator too many",
+    file: "core/sorted_map.ts",
+    find: "keys.toSpliced(at === 0 ? 0 : at - 1, 1)",
+    replace: "keys.toSpliced(at, 1)",
+    killedBy: ["tests/core/sorted_map_test.ts"],
+  },
 ];
