@@ -286,7 +286,7 @@ export const DURABILITY: readonly Mutant[] = [
     find: "takeBack(this.#file!, head.bytes, error);",
     replace: "throw error;",
     like: "RocksDB issue 6316",
-    killedBy: [FAULT],
+    killedBy: ["tests/io/manifest_writer_test.ts"],
   },
   {
     name: "the manifest grows without end",
