@@ -31,6 +31,12 @@ testWithSources("each mutant finds its text once, and each file that it names is
   }
 });
 
+testWithSources("the result has a row for each mutant and for no other, and none of them lives", (root) => {
+  const rows = rowsOf(Deno.readTextFileSync(`${root}/tests/mutants/RESULT.md`));
+  assertEquals([...rows.keys()].sort(), MUTANTS.map(({ name }) => cellOf(name)).sort());
+  assertEquals([...rows.values()].filter((row) => row[2] === "LIVES"), []);
+});
+
 Deno.test("each mutant has a name of its own, and changes what is shipped", () => {
   const names = MUTANTS.map(({ name }) => name);
   assertEquals(new Set(names.map(cellOf)).size, names.length);
