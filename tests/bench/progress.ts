@@ -11,9 +11,13 @@ import cliProgress from "cli-progress";
 
 /** What is used of the library, which comes without types. */
 interface Bar {
-  start(total: number, done: number): void;
-  update(done: number): void;
+  start(total: number, done: number, payload: BarPayload): void;
+  update(done: number, payload: BarPayload): void;
   stop(): void;
+}
+
+interface BarPayload {
+  readonly note: string;
 }
 
 interface BarLibrary {
@@ -23,14 +27,17 @@ interface BarLibrary {
 
 const { SingleBar, Presets }: BarLibrary = cliProgress;
 
-/** Shows how far something is while it runs; `action` is given a function that is to be told how much is done. */
+/**
+ * Shows how far something is while it runs; `action` is given a function that is to be told how much is done, and what is under way
+ * where that differs.
+ */
 export async function withBar<T>(
   what: string,
   total: number,
-  action: (show: (done: number) => void) => Promise<T>,
+  action: (show: (done: number, note?: string) => void) => Promise<T>,
 ): Promise<T> {
   const bar = new SingleBar({
-    format: `{bar} {value} of {total} ${what}`,
+    format: `{bar} {value} of {total} ${what}{note}`,
     stream: process.stderr,
     barsize: 30,
     fps: 4,
@@ -38,9 +45,9 @@ export async function withBar<T>(
     clearOnComplete: true,
     gracefulExit: false,
   }, Presets.shades_classic);
-  bar.start(total, 0);
+  bar.start(total, 0, { note: "" });
   try {
-    return await action((done) => bar.update(done));
+    return await action((done, note) => bar.update(done, { note: note === undefined ? "" : `: ${note}` }));
   } finally {
     bar.stop();
   }
