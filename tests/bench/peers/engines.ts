@@ -25,6 +25,8 @@ export interface EngineKind {
   readonly note: string;
   /** Opens it; none where it is a program of its own. */
   readonly open: Open | undefined;
+  /** Where it comes from: from npm, for this benchmark, or not. */
+  readonly fromNpm: boolean;
   /** Whether it is the tree in one of its forms, and no peer. */
   readonly own: boolean;
   /** Whether it is only asked for its bytes on disk, unless it is named. */
@@ -37,9 +39,10 @@ const TREE = {
     durable: 'one writer: durability "sync"; 64 writers: insert, then await flush()',
   },
   own: true,
+  fromNpm: false,
 };
 
-const PEER = { own: false, sizeOnly: false };
+const PEER = { own: false, sizeOnly: false, fromNpm: false };
 
 /** All of them. */
 export const ENGINES: readonly EngineKind[] = [
@@ -67,6 +70,7 @@ export const ENGINES: readonly EngineKind[] = [
     note:
       "writes are promises, awaited one at a time; get is getSync; Snappy; cache and write buffer 16 MiB as the tree's",
     open: openClassicLevel,
+    fromNpm: true,
   },
   {
     ...PEER,
@@ -78,6 +82,7 @@ export const ENGINES: readonly EngineKind[] = [
     },
     note: "gets are views of a buffer that is used again (getBinaryFast), no copies; no compression",
     open: openLmdb,
+    fromNpm: true,
   },
   {
     ...PEER,
@@ -89,6 +94,7 @@ export const ENGINES: readonly EngineKind[] = [
     },
     note: "its synchronous calls; zstd for segments and log; memtables of 64 MiB, cache 16 MiB",
     open: openRocksdb,
+    fromNpm: true,
   },
   {
     ...PEER,

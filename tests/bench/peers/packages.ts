@@ -3,7 +3,10 @@
  *
  * The specifiers are in no import that can be read off the source, so that a type check and a run of the tests neither need nor
  * fetch them: they are resolved when they are asked for. Each has its exact version, and `peers.lock` has the sum of
- * every file that comes with it. No install script runs; the addons come prebuilt in their packages.
+ * each package that comes with it. No install script runs; the addons come prebuilt in their packages.
+ *
+ * After a version was changed, `deno run -A --lock=tests/bench/peers/peers.lock tests/bench/peers/packages.ts` loads all of them and
+ * completes that file.
  *
  * @module
  */
@@ -31,4 +34,8 @@ export async function load<T>(name: keyof typeof PACKAGES): Promise<T> {
 /** Returns the version of a package. */
 export function versionOf(name: keyof typeof PACKAGES): string {
   return PACKAGES[name].slice(PACKAGES[name].lastIndexOf("@") + 1);
+}
+
+if (import.meta.main) {
+  for (const name of Object.keys(PACKAGES)) await load(name as keyof typeof PACKAGES);
 }

@@ -11,6 +11,7 @@
 import { fileURLToPath } from "node:url";
 import { copy } from "@std/fs";
 import { TextLineStream } from "@std/streams";
+import { engineNamed } from "./engines.ts";
 import { type Message, PROBE, type Result, type Task } from "./task.ts";
 import { LOAD, type Workload } from "./workloads.ts";
 
@@ -137,7 +138,8 @@ export class Processes {
   ): Promise<Message | { readonly why: string }> {
     this.#signal.throwIfAborted();
     const args = ["run", "-A", "--unstable-kv", "--no-prompt", "--no-check", "--quiet"];
-    const files = ["--config", CONFIG, "--lock", LOCK, CHILD];
+    const lock = engineNamed(task.engine).fromNpm ? ["--lock", LOCK] : ["--no-lock"];
+    const files = ["--config", CONFIG, ...lock, CHILD];
     await using child = new Deno.Command(Deno.execPath(), {
       args: [...args, ...files, JSON.stringify(task)],
       env: { NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
