@@ -44,6 +44,9 @@ interface Package {
 
 const ENTRIES_AT_ONCE = 1_000;
 
+/** By default an iterator hands out no more than 16 KiB at a time: too little for large values, and slow for small ones. */
+const BYTES_AT_ONCE = 16 * 1024 * 1024;
+
 /** Opens a database. */
 export async function openClassicLevel(opening: Opening): Promise<Engine> {
   const { ClassicLevel } = await load<Package>("classicLevel");
@@ -66,7 +69,7 @@ class ClassicLevelEngine implements Engine {
   constructor(level: Level, { durable, readOnly }: Opening) {
     this.#level = level;
     this.#write = { sync: durable };
-    this.#shared = readOnly ? level.iterator({}) : undefined;
+    this.#shared = readOnly ? level.iterator({ highWaterMarkBytes: BYTES_AT_ONCE }) : undefined;
   }
 
   put(key: Uint8Array, value: Uint8Array): Promise<void> {
@@ -84,7 +87,7 @@ class ClassicLevelEngine implements Engine {
   }
 
   async scan(reverse: boolean, visit: Visit): Promise<void> {
-    const iterator = this.#level.iterator({ reverse });
+    const iterator = this.#level.iterator({ reverse, highWaterMarkBytes: BYTES_AT_ONCE });
     for (;;) {
       const entries = await iterator.nextv(ENTRIES_AT_ONCE);
       if (entries.length === 0) break;
@@ -94,7 +97,8 @@ class ClassicLevelEngine implements Engine {
   }
 
   async seek(key: Uint8Array, count: number, visit: Visit): Promise<void> {
-    const iterator = this.#shared ?? this.#level.iterator({ gte: key, limit: count });
+    const iterator = this.#shared ??
+      this.#level.iterator({ gte: key, limit: count, highWaterMarkBytes: BYTES_AT_ONCE });
     if (this.#shared !== undefined) iterator.seek(key);
     for (const [found, value] of await iterator.nextv(count)) visit(found, value);
     if (this.#shared === undefined) await iterator.close();

@@ -18,6 +18,7 @@
  *
  * Durability. Each write is acknowledged before the next one is made. In all rows but `fillsync` it then survives the death of the
  * process; what the engines do about the loss of power is in `engines.ts` and in what is printed. In `fillsync` it survives the loss of power.
+ * Whether an engine keeps to that can be seen by counting its barriers: `strace -f -c -e fsync,fdatasync,msync`.
  *
  * What cannot be compared:
  * - Deno KV has no mode without barriers. LMDB without them may lose the whole database with the power, the others only the latest writes.
@@ -98,8 +99,8 @@ async function main(): Promise<number> {
   const folder = Deno.makeTempDirSync({ prefix: "lsm_tree_peers_" });
   try {
     const { report, all } = await measureAll(folder, options, interrupt.signal);
-    await writeFiles(report, all, files);
     console.log(textOf(report));
+    await writeFiles(report, all, files);
     return all.some(({ runs }) => runs.some(({ outcome }) => outcome.kind === "failed")) ? 1 : 0;
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
@@ -222,12 +223,22 @@ async function writeFiles(
   all: readonly SizeRuns[],
   { json, markdown, svg }: Files,
 ): Promise<void> {
-  if (svg !== undefined) Deno.writeTextFileSync(svg, await svgOf(report));
-  const plot = svg === undefined ? undefined : basename(svg);
+  const plot = svg === undefined ? undefined : await writePlot(report, svg);
   if (markdown !== undefined) Deno.writeTextFileSync(markdown, markdownOf(report, plot));
   if (json !== undefined) {
     Deno.writeTextFileSync(json, `${JSON.stringify({ ...report, runs: all }, undefined, 2)}\n`);
   }
+}
+
+/** Writes the plot, and returns the name of its file, where there is something to draw. */
+async function writePlot(report: Report, path: string): Promise<string | undefined> {
+  const svg = await svgOf(report);
+  if (svg === undefined) {
+    console.error("no plot: there is no peer to compare with");
+    return undefined;
+  }
+  Deno.writeTextFileSync(path, svg);
+  return basename(path);
 }
 
 function fileSystemOf(folder: string): string {

@@ -54,14 +54,20 @@ const PEER_COLOR = "#495057";
 const FONT = "system-ui, sans-serif";
 const COLORS = ["#1971c2", "#2f9e44", "#9c36b5", "#868e96", "#0c8599", "#5c940d"];
 
-/** Draws the plot of a report as SVG. */
-export async function svgOf(report: Report): Promise<string> {
+/**
+ * Draws the plot of a report as SVG.
+ *
+ * @returns Nothing where there is nothing to compare: one size, and no peer.
+ */
+export async function svgOf(report: Report): Promise<string | undefined> {
+  const { sizes } = report;
+  if (sizes.length === 1 && sizes[0]!.rows.every(({ best }) => best === undefined)) return undefined;
   const plot = await load<PlotLibrary>("plot");
   const { parseHTML } = await load<DomLibrary>("dom");
   const { document } = parseHTML("<!DOCTYPE html><html><body></body></html>");
-  const svg = report.sizes.length > 1
+  const svg = sizes.length > 1
     ? growthPlot(plot, document, report)
-    : againstBestPlot(plot, document, report, report.sizes[0]!);
+    : againstBestPlot(plot, document, report, sizes[0]!);
   svg.setAttribute("xmlns", "http://www.w3.org/2000/svg");
   return `${svg}\n`;
 }
