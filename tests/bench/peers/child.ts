@@ -18,6 +18,7 @@ import type { Engine, Open } from "./engine.ts";
 import { engineNamed } from "./engines.ts";
 import { folderAtRest, folderBytes } from "./folders.ts";
 import { runProgram } from "./leveldb_program.ts";
+import { load } from "./packages.ts";
 import { type Expected, expectedOf, expectedOfScan, type Plan, planOf } from "./plan.ts";
 import { cpuBetween, type CpuSeconds, cpuSeconds, markMemory, peakMemory } from "./resources.ts";
 import { type Message, PROBE, type Result, type Task } from "./task.ts";
@@ -49,8 +50,11 @@ async function main(): Promise<void> {
 }
 
 /** Does a task in this process. */
-export function runTask(task: Task, onProgress: (done: number) => void): Promise<Result> {
-  return runWith(engineNamed(task.engine).open, task, onProgress);
+export async function runTask(task: Task, onProgress: (done: number) => void): Promise<Result> {
+  const { open, needs } = engineNamed(task.engine);
+  // Whoever opens a store has loaded its code before.
+  if (needs !== undefined) await load(needs);
+  return await runWith(open, task, onProgress);
 }
 
 /**

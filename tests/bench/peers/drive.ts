@@ -4,7 +4,8 @@
  * - A call that answers at once is not awaited, so a synchronous engine runs in a plain loop.
  * - Every loop ends after a time, with what it has done until then; looking at the clock costs some nanoseconds for each operation.
  * - Whatever is read goes into a checksum, in order.
- * - Where a timer is measured the writer lets its event loop turn after every 100 writes, as a server would.
+ * - Where a timer is measured the writer lets its event loop turn after every 100 writes, as a server would, and waits there for the
+ *   engine if the engine can be asked.
  *
  * @module
  */
@@ -177,7 +178,9 @@ class Loop {
       const number = numbers[i++]!;
       const done = this.#engine.put(this.#keys.make(number), values.of(number, 0));
       if (done !== undefined) await done;
-      if (i % TURN_WRITES === 0) await setImmediate();
+      if (i % TURN_WRITES > 0) continue;
+      await this.#engine.ready?.();
+      await setImmediate();
     }
     stop();
     return i;

@@ -39,6 +39,8 @@ export interface Engine {
   scan(reverse: boolean, visit: Visit): Maybe<void>;
   /** Reads as many entries as there are, `count` at most, from the first one whose key is not below `key`. */
   seek(key: Uint8Array, count: number, visit: Visit): Maybe<void>;
+  /** Waits until a write would not have to wait, where the engine has that. */
+  ready?(): Promise<void>;
   /** Waits until nothing is done in the background, where the engine tells. */
   settle?(): Promise<void>;
   /** How many threads it has made by itself and has still, where it tells. */

@@ -8,7 +8,7 @@ import type { Open } from "./engine.ts";
 import { openClassicLevel } from "./classic_level_engine.ts";
 import { openDenoKv } from "./deno_kv_engine.ts";
 import { openLmdb } from "./lmdb_engine.ts";
-import { versionOf } from "./packages.ts";
+import { type PACKAGES, versionOf } from "./packages.ts";
 import { openRocksdb } from "./rocksdb_engine.ts";
 import { openSqlite } from "./sqlite_engine.ts";
 import { openTree } from "./tree_engine.ts";
@@ -25,8 +25,8 @@ export interface EngineKind {
   readonly note: string;
   /** Opens it; none where it is a program of its own. */
   readonly open: Open | undefined;
-  /** Where it comes from: from npm, for this benchmark, or not. */
-  readonly fromNpm: boolean;
+  /** The package from npm that it needs, if it needs one. */
+  readonly needs: keyof typeof PACKAGES | undefined;
   /** Whether it is the tree in one of its forms, and no peer. */
   readonly own: boolean;
   /** Whether it is only asked for its bytes on disk, unless it is named. */
@@ -39,10 +39,10 @@ const TREE = {
     durable: 'one writer: durability "sync"; 64 writers: insert, then await flush()',
   },
   own: true,
-  fromNpm: false,
+  needs: undefined,
 };
 
-const PEER = { own: false, sizeOnly: false, fromNpm: false };
+const PEER = { own: false, sizeOnly: false, needs: undefined };
 
 /** All of them. */
 export const ENGINES: readonly EngineKind[] = [
@@ -50,7 +50,8 @@ export const ENGINES: readonly EngineKind[] = [
     ...TREE,
     name: "tree",
     title: "@lsm/tree, default options",
-    note: "background work in Workers; results are the caller's own copies",
+    note:
+      "background work in Workers; results are the caller's own copies; beside a timer, ready() is awaited as the loop turns",
     open: openTree,
     sizeOnly: false,
   },
@@ -70,7 +71,7 @@ export const ENGINES: readonly EngineKind[] = [
     note:
       "writes are promises, awaited one at a time; get is getSync; Snappy; cache and write buffer 16 MiB as the tree's",
     open: openClassicLevel,
-    fromNpm: true,
+    needs: "classicLevel",
   },
   {
     ...PEER,
@@ -82,7 +83,7 @@ export const ENGINES: readonly EngineKind[] = [
     },
     note: "gets are views of a buffer that is used again (getBinaryFast), no copies; no compression",
     open: openLmdb,
-    fromNpm: true,
+    needs: "lmdb",
   },
   {
     ...PEER,
@@ -94,7 +95,7 @@ export const ENGINES: readonly EngineKind[] = [
     },
     note: "its synchronous calls; zstd for segments and log; memtables of 64 MiB, cache 16 MiB",
     open: openRocksdb,
-    fromNpm: true,
+    needs: "rocksdb",
   },
   {
     ...PEER,

@@ -138,7 +138,7 @@ export class Processes {
   ): Promise<Message | { readonly why: string }> {
     this.#signal.throwIfAborted();
     const args = ["run", "-A", "--unstable-kv", "--no-prompt", "--no-check", "--quiet"];
-    const lock = engineNamed(task.engine).fromNpm ? ["--lock", LOCK] : ["--no-lock"];
+    const lock = engineNamed(task.engine).needs !== undefined ? ["--lock", LOCK] : ["--no-lock"];
     const files = ["--config", CONFIG, ...lock, CHILD];
     await using child = new Deno.Command(Deno.execPath(), {
       args: [...args, ...files, JSON.stringify(task)],

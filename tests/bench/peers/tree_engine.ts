@@ -55,6 +55,10 @@ class TreeEngine implements Engine {
     for (const [found, value] of this.#tree.range({ gte: key, limit: count })) visit(found, value);
   }
 
+  ready(): Promise<void> {
+    return this.#tree.ready();
+  }
+
   async settle(): Promise<void> {
     for (;;) {
       const { background, lastError } = this.#tree.stats();
