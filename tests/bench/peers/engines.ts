@@ -81,7 +81,8 @@ export const ENGINES: readonly EngineKind[] = [
       usual: "death of the process; noSync: the loss of power may break the whole database",
       durable: "a barrier in each transaction; the writes of one turn share it",
     },
-    note: "gets are views of a buffer that is used again (getBinaryFast), no copies; no compression",
+    note:
+      "gets are views of a buffer that is used again (getBinaryFast), no copies; no compression, and no useWritemap, which its makers discourage",
     open: openLmdb,
     needs: "lmdb",
   },
@@ -93,7 +94,7 @@ export const ENGINES: readonly EngineKind[] = [
       usual: "death of the process",
       durable: "sync: true, in the calling thread: writers share no barrier",
     },
-    note: "its synchronous calls; zstd for segments and log; memtables of 64 MiB, cache 16 MiB",
+    note: "its synchronous calls; zstd for segments, not for the log; memtables of 64 MiB, cache 16 MiB",
     open: openRocksdb,
     needs: "rocksdb",
   },
@@ -110,7 +111,8 @@ export const ENGINES: readonly EngineKind[] = [
     name: "node-sqlite",
     title: `node:sqlite of Deno ${Deno.version.deno} (SQLite)`,
     durability: { usual: "death of the process: WAL, synchronous NORMAL", durable: "WAL, synchronous FULL" },
-    note: "one table without rowid, prepared statements, cache 16 MiB; writers share no barrier",
+    note:
+      "one table without rowid, prepared statements, exclusive, mapped, cache and log 16 MiB; writers share no barrier",
     open: openSqlite,
   },
   {

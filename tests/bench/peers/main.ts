@@ -29,7 +29,8 @@
  * - The tree's compression is the default; what each kind makes of the bytes on disk is in the rows of `tree-none`, `tree-lz4`, `tree-zstd`.
  *
  * The addons come from the npm registry at the first run, for this benchmark alone (`packages.ts`); what does not install is named.
- * Everything is in one temporary folder, which is removed in the end, also after an interrupt.
+ * Everything is in one temporary folder, which is removed in the end, also after an interrupt. The default run takes about an hour and some
+ * GB of that folder; on a machine that does something else meanwhile its figures mean nothing.
  *
  * @module
  */

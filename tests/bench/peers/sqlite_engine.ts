@@ -3,6 +3,8 @@
  *
  * - A write ahead log without a barrier for each commit (`synchronous = NORMAL`); with one (`FULL`) where writes must be durable.
  *   After the loss of power the first has lost the latest commits and is whole, as the tree is.
+ * - It has the file for itself, as the tree has its folder, a log of 16 MiB before it is moved into the table, and reads through a map of the
+ *   file: each makes it faster, all together about twice as fast as by default.
  * - All calls are synchronous and have one connection: writers do not share barriers.
  *
  * @module
@@ -10,7 +12,7 @@
 
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { Engine, Opening, Visit } from "./engine.ts";
-import { CACHE_BYTES } from "./engine.ts";
+import { CACHE_BYTES, WRITE_BUFFER_BYTES } from "./engine.ts";
 
 /** What the types of the module do not know yet: rows come as arrays, which are made faster than objects. */
 type ArrayStatement = StatementSync & { setReturnArrays(on: boolean): void };
@@ -18,13 +20,20 @@ type ArrayStatement = StatementSync & { setReturnArrays(on: boolean): void };
 /** A row of the table. */
 type Row = readonly [key: Uint8Array, value: Uint8Array];
 
+/** SQLite's own page size, in which the length of its log is told. */
+const PAGE_BYTES = 4096;
+const MAPPED_BYTES = 256 * 1024 * 1024;
+
 /** Opens a database in a file of the folder. */
 export function openSqlite({ folder, durable }: Opening): Promise<Engine> {
   const database = new DatabaseSync(`${folder}/entries.sqlite`);
   database.exec(`
+    PRAGMA locking_mode = EXCLUSIVE;
     PRAGMA journal_mode = WAL;
     PRAGMA synchronous = ${durable ? "FULL" : "NORMAL"};
     PRAGMA cache_size = -${CACHE_BYTES / 1024};
+    PRAGMA wal_autocheckpoint = ${WRITE_BUFFER_BYTES / PAGE_BYTES};
+    PRAGMA mmap_size = ${MAPPED_BYTES};
     CREATE TABLE IF NOT EXISTS entries (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
   `);
   return Promise.resolve(new SqliteEngine(database));
