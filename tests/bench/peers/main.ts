@@ -100,8 +100,10 @@ async function main(): Promise<number> {
   const folder = Deno.makeTempDirSync({ prefix: "lsm_tree_peers_" });
   try {
     const { report, all } = await measureAll(folder, options, interrupt.signal);
+    // What took an hour is safe before anything is drawn.
+    if (files.json !== undefined) writeJson(files.json, report, all);
     console.log(textOf(report));
-    await writeFiles(report, all, files);
+    await writeFiles(report, files);
     return all.some(({ runs }) => runs.some(({ outcome }) => outcome.kind === "failed")) ? 1 : 0;
   } catch (error) {
     if (!interrupt.signal.aborted) throw error;
@@ -219,16 +221,13 @@ function outcomeText(outcome: Outcome): string {
   return `${thousands(operations)} in ${seconds.toFixed(2)} s`;
 }
 
-async function writeFiles(
-  report: Report,
-  all: readonly SizeRuns[],
-  { json, markdown, svg }: Files,
-): Promise<void> {
+function writeJson(path: string, report: Report, all: readonly SizeRuns[]): void {
+  Deno.writeTextFileSync(path, `${JSON.stringify({ ...report, runs: all }, undefined, 2)}\n`);
+}
+
+async function writeFiles(report: Report, { markdown, svg }: Files): Promise<void> {
   const plot = svg === undefined ? undefined : await writePlot(report, svg);
   if (markdown !== undefined) Deno.writeTextFileSync(markdown, markdownOf(report, plot));
-  if (json !== undefined) {
-    Deno.writeTextFileSync(json, `${JSON.stringify({ ...report, runs: all }, undefined, 2)}\n`);
-  }
 }
 
 /** Writes the plot, and returns the name of its file, where there is something to draw. */

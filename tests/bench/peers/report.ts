@@ -36,10 +36,11 @@ export interface Report {
 
 const MARKS =
   "* ended early, with what was done until then; + on fewer entries, since loading was ended early";
+const SPREAD = "± is half of what lies between the least and the most round, in % of the median.";
 const RATIO =
   "A ratio above 1: the tree is ahead of the best peer; in brackets, of the best that a Deno program can call.";
 const NAME_WIDTH = 17;
-const CELL_WIDTH = 15;
+const CELL_WIDTH = 17;
 
 /** The text for a terminal. */
 export function textOf(report: Report): string {
@@ -56,6 +57,7 @@ export function textOf(report: Report): string {
       "",
     ]),
     MARKS,
+    SPREAD,
     RATIO,
     ...Object.entries(missing).map(([name, why]) => `${name}: not installed: ${why}`),
     ...failures(sizes),
@@ -134,9 +136,13 @@ function tableText(
     first.padEnd(NAME_WIDTH) + cells.map((cell) => cell.padStart(CELL_WIDTH)).join("");
   return [
     line("", [...shown, "ratio"]),
-    ...rows.map((row) =>
-      line(row.name, [...shown.map((name) => cellText(cellFor(row, name), row.unit)), ratioText(row)])
-    ),
+    ...rows.map((row) => {
+      const cells = shown.map((name) => {
+        const cell = cellFor(row, name);
+        return `${cellText(cell, row.unit)}${halfRangeText(cell)}`;
+      });
+      return line(row.name, [...cells, ratioText(row)]);
+    }),
   ];
 }
 
@@ -179,6 +185,12 @@ function cellText(cell: Cell | undefined, unit: Unit): string {
   if (cell?.why !== undefined) return "failed";
   if (cell?.median === undefined) return "-";
   return `${figure(cell.median, unit)}${cell.capped ? "*" : ""}${cell.fewer ? "+" : ""}`;
+}
+
+/** Half of what lies between the least and the most, as a share of the median: the table of a terminal has no room for both. */
+function halfRangeText(cell: Cell | undefined): string {
+  if (cell?.min === undefined || cell.max === undefined || cell.rounds < 2 || cell.median === 0) return "";
+  return ` ±${((cell.max - cell.min) / 2 / cell.median! * 100).toFixed(0)}%`;
 }
 
 function spreadText(cell: Cell | undefined, unit: Unit): string {
