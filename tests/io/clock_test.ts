@@ -12,7 +12,7 @@ import { fifo, MemoryStorage, NoSpaceError, Tree } from "@lsm/tree";
 import { SimulatedStorage } from "@lsm/tree/testing";
 import { clockOf, randomWords } from "../../io/clock.ts";
 import { effort } from "../support/effort.ts";
-import { anyWorkload, contentsOf, openFor, record, tinyConfig } from "../support/workloads.ts";
+import { anyKeepingWorkload, contentsOf, openFor, record, tinyConfig } from "../support/workloads.ts";
 import { numbered } from "../support/trees.ts";
 
 const YEAR_MS = 365 * 86_400_000;
@@ -167,7 +167,7 @@ Deno.test("what failed is tried again when its pause has passed on the storage's
 Deno.test("a tree on a clock that jumps loses no write, hangs nowhere and recovers from any crash", async () => {
   let jumps = 0;
   await fc.assert(
-    fc.asyncProperty(anyWorkload, fc.integer(), async (workload, seed) => {
+    fc.asyncProperty(anyKeepingWorkload, fc.integer(), async (workload, seed) => {
       const storage = new SimulatedStorage({ seed, profile: "strict", clock: "jumps" });
       const { contents, stops } = await record(workload, storage);
       if (storage.now() !== START) jumps += 1;

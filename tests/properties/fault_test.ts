@@ -17,7 +17,7 @@ import { effort, SEED, tried } from "../support/effort.ts";
 import { noFaultCounts, runWithFault } from "../support/fault_run.ts";
 import { PROFILES } from "../support/simulated.ts";
 import type { Workload } from "../support/workloads.ts";
-import { anyWorkload, contentsOf, FAULT_ACTS, tinyConfig } from "../support/workloads.ts";
+import { anyKeepingWorkload, contentsOf, FAULT_ACTS, tinyConfig } from "../support/workloads.ts";
 
 const DURABILITIES = ["buffered", "os", "sync"] as const;
 
@@ -74,10 +74,9 @@ const anyFault: fc.Arbitrary<FaultRule> = fc.record({
 
 Deno.test("a failure in the middle of anything is told, loses nothing and passes", async () => {
   const counts = noFaultCounts();
-  const workload = anyWorkload.filter(({ strategy }) => strategy !== "fifo");
   await fc.assert(
     fc.asyncProperty(
-      workload,
+      anyKeepingWorkload,
       anyFault,
       fc.constantFrom(...PROFILES),
       fc.nat(),

@@ -32,7 +32,7 @@ import { imageOf } from "../support/images.ts";
 import { action, variant } from "../support/tree_actions.ts";
 import { Session } from "../support/tree_session.ts";
 import { configOf } from "../support/tree_worlds.ts";
-import { anyWorkload, contentsOf, record } from "../support/workloads.ts";
+import { anyKeepingWorkload, contentsOf, record } from "../support/workloads.ts";
 
 /** So far apart are the bytes that are changed; coprime to the sizes of headers, so that each field is hit somewhere. */
 const STRIDE = 5;
@@ -253,7 +253,7 @@ const STOPS = 12;
 Deno.test("wherever a process dies or the power fails, a repair gives what an open does, unless it says what is lost", async () => {
   const counts = { killed: 0, crashed: 0, torn: 0 };
   await fc.assert(
-    fc.asyncProperty(anyWorkload, fc.nat(), async (workload, seed) => {
+    fc.asyncProperty(anyKeepingWorkload, fc.nat(), async (workload, seed) => {
       const { stops } = await record(workload, new SimulatedStorage({ seed, profile: "garbage" }));
       const stride = Math.ceil(stops.length / STOPS);
       for (let i = seed % stride; i < stops.length; i += stride) {

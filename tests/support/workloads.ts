@@ -404,3 +404,8 @@ export const anyWorkload: fc.Arbitrary<Workload> = fc.record({
   keyBytes: fc.constant(2),
   acts: fc.array(anyAct, { minLength: 3, maxLength: 25 }),
 }).map(withoutPops);
+
+/** Any workload whose strategy drops nothing: what the tree holds is known to the entry. */
+export const anyKeepingWorkload: fc.Arbitrary<Workload> = anyWorkload.filter(({ strategy }) =>
+  strategy !== "fifo"
+);
