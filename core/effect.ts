@@ -52,6 +52,15 @@ export type StartEffect =
     readonly durable: number;
   }
   | {
+    /**
+     * Remove what a task has written that came to nothing: the segments that are there with an id from `first` on, `count` ids at
+     * most. A range and no list: ids are reserved for outputs of the least size, and hardly any is used.
+     */
+    readonly kind: "delete_outputs";
+    readonly first: SegmentId;
+    readonly count: number;
+  }
+  | {
     /** Remove files that the version does not name any more, once no reader and no task in flight needs them. */
     readonly kind: "delete_files";
     readonly segments: readonly SegmentId[];

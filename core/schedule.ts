@@ -320,7 +320,7 @@ function startCommit(state: TreeState, start: StartEffect[], now: number): TreeS
       return { ...next, edit };
     }
     if (change.kind === "task") {
-      start.push({ kind: "delete_files", segments: reservedOutputs(change.task), journals: [] });
+      start.push(deleteOutputs(change.task));
     }
     next = { ...next, committing: next.committing.slice(1), askStrategy: true };
   }
@@ -370,9 +370,9 @@ export function workOf(change: PendingChange): Failure["work"] {
   return change.kind === "task" && change.task.kind === "flush" ? "flush" : "compaction";
 }
 
-/** Returns the ids that a task may have written to. */
-export function reservedOutputs(task: Task): number[] {
-  return Array.from({ length: task.outputs }, (_, i) => task.firstOutput + i);
+/** Returns the effect that removes what a task has written. */
+export function deleteOutputs(task: Task): StartEffect {
+  return { kind: "delete_outputs", first: task.firstOutput, count: task.outputs };
 }
 
 /** Returns how work has failed, and when it is tried again. */

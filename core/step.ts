@@ -31,7 +31,7 @@ import { withEdit } from "./history.ts";
 import type { Memtable } from "./memtable.ts";
 import { applyBatch, EMPTY_MEMTABLE } from "./memtable.ts";
 import { RECORD_BATCH, sealRecord } from "./record.ts";
-import { chosen, failureOf, refused, reservedOutputs, schedule, workOf } from "./schedule.ts";
+import { chosen, deleteOutputs, failureOf, refused, schedule, workOf } from "./schedule.ts";
 import { newOwner } from "./sorted_map.ts";
 import type { StepOptions, TreeState } from "./state.ts";
 import { barrierOf, isCovered } from "./state.ts";
@@ -246,7 +246,7 @@ function taskFailed(state: TreeState, id: number, error: unknown, options: StepO
     options,
     now,
     [],
-    [{ kind: "delete_files", segments: reservedOutputs(task), journals: [] }],
+    [deleteOutputs(task)],
   );
 }
 
@@ -259,7 +259,7 @@ function taskCancelled(state: TreeState, id: number, options: StepOptions, now: 
     options,
     now,
     [],
-    [{ kind: "delete_files", segments: reservedOutputs(task), journals: [] }],
+    [deleteOutputs(task)],
   );
 }
 

@@ -360,6 +360,9 @@ export class Engine {
     if (effect.kind === "delete_files") {
       this.#removals.add(effect.segments, effect.journals);
       this.#removals.run();
+    } else if (effect.kind === "delete_outputs") {
+      this.#removals.addOutputs(effect.first, effect.count);
+      this.#removals.run();
     } else if (effect.kind === "commit_edit") {
       this.#commitEdit(effect);
     } else {

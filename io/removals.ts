@@ -12,8 +12,8 @@
  */
 
 import type { SegmentId, Version } from "../core/mod.ts";
-import { fileName, READERS_NAME, versionSegments } from "../core/mod.ts";
-import type { Storage, StorageLock } from "./storage.ts";
+import { fileName, parseFileName, READERS_NAME, versionSegments } from "../core/mod.ts";
+import type { Storage, StorageEntry, StorageLock } from "./storage.ts";
 
 /** What removals need of the engine. */
 export interface RemovalHandlers {
@@ -70,6 +70,22 @@ export class Removals {
   add(segments: readonly SegmentId[], journals: readonly number[]): void {
     for (const id of segments) this.#segments.set(fileName("segment", id), id);
     for (const id of journals) this.#journals.set(fileName("journal", id), id);
+  }
+
+  /** Adds the segments that are there with an id from `first` on, `count` ids at most. */
+  addOutputs(first: SegmentId, count: number): void {
+    let entries: readonly StorageEntry[];
+    try {
+      entries = this.#storage.list();
+    } catch {
+      return; // They are orphans, which the next open removes.
+    }
+    for (const { name } of entries) {
+      const file = parseFileName(name);
+      if (file?.kind === "segment" && file.id >= first && file.id < first + count) {
+        this.#segments.set(name, file.id);
+      }
+    }
   }
 
   /** Removes what nobody needs. Cost: nothing where nothing waits. */

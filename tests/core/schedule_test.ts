@@ -65,11 +65,7 @@ Deno.test("a flush that fails is kept, tried again after pauses that double, and
     assertStrictEquals(failure!.error, error);
     pauses.push(failure!.retryAt - tree.now);
     const { firstOutput } = tree.history.at(-1)!.state.inFlight[0]!;
-    assertEquals(tree.pending, [{
-      kind: "delete_files",
-      segments: [firstOutput, firstOutput + 1],
-      journals: [],
-    }]);
+    assertEquals(tree.pending, [{ kind: "delete_outputs", first: firstOutput, count: 2 }]);
     tree.settle();
     tree.now = failure!.retryAt - 1;
     tree.dispatch({ kind: "tick", force: false, ask: false, now: tree.now });

@@ -62,6 +62,17 @@ Deno.test("what a task reads stays until the task has ended", () => {
   assertEquals(told, ["segment 2", "journal 4", "segment 1"]);
 });
 
+Deno.test("of all ids that a task reserved only files that are there are removed, however many ids there were", () => {
+  for (const count of [1, 2, 2 ** 45]) {
+    const { removals, told, left } = folder();
+    removals.addOutputs(2, count);
+    removals.run();
+    const gone = [2, 3].slice(0, count);
+    assertEquals(told, gone.map((id) => `segment ${id}`));
+    assertEquals(left().length, 4 - gone.length);
+  }
+});
+
 Deno.test("what a version names stays until the last that pinned it lets go", () => {
   const { removals, left } = folder();
   const [older, newer] = [versionOf(1, 2), versionOf(2, 3)];

@@ -209,10 +209,16 @@ export const COMPACTION: readonly Mutant[] = [
   {
     name: "outputs of a task that failed stay for ever",
     file: "core/step.ts",
-    find: "      askStrategy: true,\n    },\n    options,\n    now,\n    [],\n" +
-      '    [{ kind: "delete_files", segments: reservedOutputs(task), journals: [] }],',
+    find: "      askStrategy: true,\n    },\n    options,\n    now,\n    [],\n    [deleteOutputs(task)],",
     replace: "      askStrategy: true,\n    },\n    options,\n    now,\n    [],\n    [],",
     killedBy: [SCHEDULE],
+  },
+  {
+    name: "with the outputs of a task that failed goes the segment behind them",
+    file: "io/removals.ts",
+    find: "file.id < first + count",
+    replace: "file.id <= first + count",
+    killedBy: ["tests/io/removals_test.ts"],
   },
   {
     name: "fifo drops the newest segments first",

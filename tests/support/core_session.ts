@@ -274,7 +274,7 @@ export class CoreSession {
     if (effect.kind === "delete_files" && effect.journals.length > 0) this.saw("journal deleted");
     if (effect.kind === "run_task" && tree.pending[0] !== effect) this.saw("out of order");
     tree.finish(index);
-    const given = tree.pending.find((one) => one.kind === "delete_files" && one.segments.length > 0);
+    const given = tree.pending.find((one) => one.kind === "delete_outputs");
     if (effect.kind === "run_task" && given !== undefined && tree.state.failure === undefined) {
       this.saw("given up");
     }

@@ -27,6 +27,8 @@ export function effectText(effect: PersistEffect | StartEffect): string {
       return `commit_edit ${effect.edit.cause} durable ${effect.durable} ${
         sumOf(encodeEdit(effect.edit), 0, encodeEdit(effect.edit).length)
       }`;
+    case "delete_outputs":
+      return `delete_outputs ${effect.first}+${effect.count}`;
     case "delete_files":
       return `delete_files segments [${effect.segments.join(" ")}] journals [${effect.journals.join(" ")}]`;
   }

@@ -331,7 +331,8 @@ export class PureTree {
     return outputs;
   }
 
-  #delete({ segments, journals }: StartEffect & { kind: "delete_files" }): void {
+  #delete(effect: StartEffect & { kind: "delete_files" | "delete_outputs" }): void {
+    const { segments, journals } = effect.kind === "delete_files" ? effect : this.#written(effect);
     const { version, committing, active, sealed } = this.#state;
     const needed = new Set(versionSegments(version).map((segment) => segment.id));
     for (const change of committing) {
@@ -348,6 +349,12 @@ export class PureTree {
       this.#journals.delete(id);
     }
     this.#removeSegments();
+  }
+
+  /** Returns what is there of the outputs of a task. */
+  #written({ first, count }: { readonly first: number; readonly count: number }) {
+    const segments = [...this.#segments.keys()].filter((id) => id >= first && id < first + count);
+    return { segments, journals: [] };
   }
 
   /** Removes what no task in flight reads: its effect may be older than the task's end. */
