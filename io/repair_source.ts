@@ -319,8 +319,9 @@ export class RepairSource {
   ): Memtable {
     let memtable = EMPTY_MEMTABLE;
     let last = flushed;
-    for (const { lost } of journals) for (const one of lost) this.lose(one);
-    for (const { journal, record } of batchesBehind(journals, flushed)) {
+    const batches = batchesBehind(journals, flushed);
+    for (const one of lostBatches(journals, flushed, batches)) this.lose(one);
+    for (const { journal, record } of batches.values()) {
       const offset = record.start - RECORD_HEADER_BYTES;
       const place = {
         seqno: record.number,
@@ -374,7 +375,10 @@ interface SalvagedBatch {
 }
 
 /** Returns the batches behind number `flushed` in order; of those that a recovery had begun to copy, one of both. */
-function batchesBehind(journals: readonly SalvagedJournal[], flushed: number): SalvagedBatch[] {
+function batchesBehind(
+  journals: readonly SalvagedJournal[],
+  flushed: number,
+): ReadonlyMap<number, SalvagedBatch> {
   const byNumber = new Map<number, SalvagedBatch>();
   for (const journal of journals) {
     for (const record of journal.batches) {
@@ -383,7 +387,33 @@ function batchesBehind(journals: readonly SalvagedJournal[], flushed: number): S
       }
     }
   }
-  return [...byNumber.values()].sort((a, b) => a.record.number - b.record.number);
+  return new Map([...byNumber].sort(([a], [b]) => a - b));
+}
+
+/**
+ * Returns what journals have lost that may have held batches which are nowhere else.
+ *
+ * Numbers tell: between two whole records of a journal stood the batches with the numbers between theirs, and behind its last one
+ * stood nothing that counts if another journal goes on with the next number.
+ */
+function lostBatches(
+  journals: readonly SalvagedJournal[],
+  flushed: number,
+  batches: ReadonlyMap<number, SalvagedBatch>,
+): LostBytes[] {
+  const lost: LostBytes[] = [];
+  let before = flushed;
+  for (const journal of journals) {
+    for (const one of journal.lost) {
+      const inFront = journal.batches.findLast((record) => record.end <= one.offset)?.number ?? before;
+      const behind = journal.batches.find((record) => record.start > one.offset)?.number;
+      let next = Math.max(inFront, flushed) + 1;
+      while (behind !== undefined && next < behind && batches.has(next)) next += 1;
+      if (behind === undefined ? !batches.has(next) : next < behind) lost.push(one);
+    }
+    before = Math.max(before, journal.batches.at(-1)?.number ?? 0);
+  }
+  return lost;
 }
 
 /** Returns what `read` gives; a place that the disk cannot read is damaged, and not refused. */

@@ -260,8 +260,8 @@ export const RECOVERY: readonly Mutant[] = [
   {
     name: "a repair puts a batch that only a copy of a journal still has on top of newer ones",
     file: "io/repair_source.ts",
-    find: "sort((a, b) => a.record.number - b.record.number)",
-    replace: "sort((a, b) => a.journal.id - b.journal.id || a.record.number - b.record.number)",
+    find: "sort(([a], [b]) => a - b)",
+    replace: "sort(([a, x], [b, y]) => x.journal.id - y.journal.id || a - b)",
     killedBy: ["tests/regressions/repair_of_a_half_copied_journal_test.ts"],
   },
   {

@@ -108,6 +108,13 @@ export const VERIFICATION: readonly Mutant[] = [
     killedBy: [REPAIR_TEST, REPAIR],
   },
   {
+    name: "a repair says that bytes are lost whose batches another journal has",
+    file: "io/repair_source.ts",
+    find: "if (behind === undefined ? !batches.has(next) : next < behind) lost.push(one);",
+    replace: "if (next > 0) lost.push(one);",
+    killedBy: ["tests/regressions/repair_of_a_half_copied_journal_test.ts"],
+  },
+  {
     name: "a repair drops a damaged block without a word",
     file: "core/salvage.ts",
     find: "lost({ ...place, reason: error.message });",

@@ -265,9 +265,10 @@ Deno.test("wherever a process dies or the power fails, a repair gives what an op
           const wanted = contentsOf(opened);
           const { dropped } = opened.recovery;
           await opened.close();
-          if (report.lost.length === 0) assertEquals(contents, wanted, `${end} at ${i}`);
-          else assert(dropped !== undefined, `${end} at ${i}: ${JSON.stringify(report.lost)}`);
-          assertEquals(report.manifest, "used", `${end} at ${i}`);
+          // With a hole in the journals nobody can tell a crash from a manifest that was cut off; then all segments count.
+          if (report.lost.length > 0) {
+            assert(dropped !== undefined, `${end} at ${i}: ${JSON.stringify(report.lost)}`);
+          } else assertEquals([report.manifest, contents], ["used", wanted], `${end} at ${i}`);
           counts[report.lost.length === 0 ? end : "torn"] += 1;
         }
       }
