@@ -107,7 +107,7 @@ async function run(
   const hangs = Math.max(HANG_SECONDS_MIN, HANG_FACTOR * roundSeconds);
   const timer = setTimeout(() => limit.abort(), hangs * 1000);
   const command = new Deno.Command(Deno.execPath(), {
-    args: ["test", "-A", "--no-check", "--quiet", file, "--", `--seed=${seed}`, `--scale=${scale}`],
+    args: ["test", "-A", "--no-check", file, "--", `--seed=${seed}`, `--scale=${scale}`],
     cwd: ROOT,
     env: { NO_COLOR: "1" },
     stdin: "null",
